@@ -1,0 +1,1 @@
+"""HTTP, retries, canonical JSON, clocks and the event-loop portal."""

@@ -1,0 +1,28 @@
+"""Values that every floor speaks: addresses, amounts, hashes, typed data, transactions."""
+
+from __future__ import annotations
+
+from .amount import OPG, OPG_DECIMALS, Amount
+from .keccak import keccak256
+from .primitives import Address, Bytes32, bytes_to_hex, hex_to_bytes
+from .transactions import AccessList, Log, PreparedTx, SignedTx, TxReceipt, TxRequest
+from .typed_data import Fields, TypedData
+
+__all__ = [
+    "OPG",
+    "OPG_DECIMALS",
+    "AccessList",
+    "Address",
+    "Amount",
+    "Bytes32",
+    "Fields",
+    "Log",
+    "PreparedTx",
+    "SignedTx",
+    "TxReceipt",
+    "TxRequest",
+    "TypedData",
+    "bytes_to_hex",
+    "hex_to_bytes",
+    "keccak256",
+]
