@@ -1,0 +1,89 @@
+"""The signer that asks first."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..types import Address, PreparedTx, SignedTx, TypedData
+from ._recover import check_signed_transaction, check_typed_signature
+from .local import LocalSigner
+from .protocol import Signer
+
+
+class SigningPolicy(Protocol):
+    """Says whether something may be signed, before it is."""
+
+    async def check_typed_data(self, data: TypedData) -> None:
+        """Return if ``data`` may be signed.
+
+        Raises:
+            PolicyRejectedError: It may not; nothing was signed.
+        """
+        ...
+
+    async def check_transaction(self, tx: PreparedTx) -> None:
+        """Return if ``tx`` may be signed.
+
+        Raises:
+            PolicyRejectedError: It may not; nothing was signed.
+        """
+        ...
+
+
+class GuardedSigner:
+    """A signer that signs nothing its policy has not allowed.
+
+    It is the only signer that payments and chains are given, so that no surface goes round the
+    policy. What a foreign signer returns is checked: the signature must be its own account's, over
+    exactly what was asked.
+    """
+
+    __slots__ = ("_policy", "_signer")
+
+    def __init__(self, signer: Signer, policy: SigningPolicy) -> None:
+        self._signer = signer
+        self._policy = policy
+
+    @property
+    def address(self) -> Address:
+        """The account that signs."""
+        return self._signer.address
+
+    async def sign_typed_data(self, data: TypedData) -> bytes:
+        """Return the 65-byte signature r || s || v of ``data`` if the policy allows it (EIP-712).
+
+        **Money**: the signature of a Permit2 witness transfer is worth up to its amount.
+
+        Raises:
+            PolicyRejectedError: The policy does not allow it; the signer was not asked.
+            SigningRejectedError: The signer, or its owner, refused.
+            SignerError: The signature is not this account's, or not over ``data``.
+        """
+        await self._policy.check_typed_data(data)
+        signature = await self._signer.sign_typed_data(data)
+        if self._is_foreign():
+            check_typed_signature(data, signature, self.address)
+        return signature
+
+    async def sign_transaction(self, tx: PreparedTx) -> SignedTx:
+        """Return ``tx`` signed if the policy allows it, every field as it was asked for.
+
+        **Money**: a signed transaction can be sent by whoever holds it, for ever.
+
+        Raises:
+            PolicyRejectedError: The policy does not allow it; the signer was not asked.
+            SigningRejectedError: The signer, or its owner, refused.
+            SignerError: The signer changed a field, or signed for another account.
+        """
+        await self._policy.check_transaction(tx)
+        signed = await self._signer.sign_transaction(tx)
+        if self._is_foreign():
+            check_signed_transaction(signed, tx)
+        return signed
+
+    def _is_foreign(self) -> bool:
+        # LocalSigner computes what it returns from what it was given, and checks transactions.
+        return type(self._signer) is not LocalSigner
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.address})"
