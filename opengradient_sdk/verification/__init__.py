@@ -1,0 +1,75 @@
+"""Verification: pure functions over what was sent, what arrived, and whose key should have signed.
+
+No I/O and no neighbours: keys, addresses and the time are arguments. Success returns evidence or
+facts, failure raises; there is no boolean to forget. ``cryptography`` is loaded by the first
+signature, not by importing this.
+"""
+
+from __future__ import annotations
+
+from ._aws_root import AWS_NITRO_ROOT_PEM
+from .answer import MAX_AGE, MAX_AHEAD, verify_answer
+from .attestation import (
+    AttestationFacts,
+    attestation_from_base64,
+    pcr_hash_of,
+    user_data_of,
+    verify_attestation,
+)
+from .canonical import (
+    Mode,
+    RequestHash,
+    canonical_chat_request,
+    canonical_completion_request,
+    request_hashes,
+    uncovered_request,
+)
+from .evidence import Assurance, Check, CheckStatus, Evidence
+from .fields import SignedFields
+from .output import (
+    ChatOutput,
+    CompletionText,
+    ToolCall,
+    read_chat_answer,
+    read_completion_answer,
+    tool_calls_text,
+)
+from .signature import answer_statement, heartbeat_statement, tee_id_of, verify_rsa_pss
+from .stream import StreamedAnswer
+from .wire import wire_chat_request, wire_completion_request
+
+__all__ = [
+    "AWS_NITRO_ROOT_PEM",
+    "MAX_AGE",
+    "MAX_AHEAD",
+    "Assurance",
+    "AttestationFacts",
+    "ChatOutput",
+    "Check",
+    "CheckStatus",
+    "CompletionText",
+    "Evidence",
+    "Mode",
+    "RequestHash",
+    "SignedFields",
+    "StreamedAnswer",
+    "ToolCall",
+    "answer_statement",
+    "attestation_from_base64",
+    "canonical_chat_request",
+    "canonical_completion_request",
+    "heartbeat_statement",
+    "pcr_hash_of",
+    "read_chat_answer",
+    "read_completion_answer",
+    "request_hashes",
+    "tee_id_of",
+    "tool_calls_text",
+    "uncovered_request",
+    "user_data_of",
+    "verify_answer",
+    "verify_attestation",
+    "verify_rsa_pss",
+    "wire_chat_request",
+    "wire_completion_request",
+]
