@@ -1,0 +1,105 @@
+"""A registered node over pinned HTTPS, and the OPG price that it publishes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from .._core.clock import Clock
+from .._core.http import HttpClient, HttpResponse, HttpStream
+from ..errors import NetworkError
+from .records import NodeRecord
+
+_PRICE_MAX_AGE: Final = 300.0
+_PRICE_TIMEOUT: Final = 10.0
+
+_BEARER: Final = "Bearer opengradient-sdk"
+"""Nodes demand some bearer token on every paid route and ignore its value."""
+
+
+class NodeConnection:
+    """Requests to one node, whose certificate must be the registered one byte for byte.
+
+    **Trust**: the pin proves that the node which the registry lists under ``record.tee_id`` is at
+    the other end, as far as that registry and its RPC are trusted.
+    """
+
+    def __init__(self, http: HttpClient, record: NodeRecord, clock: Clock) -> None:
+        self.record = record
+        self._http = http
+        self._clock = clock
+        self._base = record.endpoint.rstrip("/")
+        self._price: Decimal | None = None
+        self._price_read_at = float("-inf")
+
+    async def post(
+        self, path: str, body: bytes, headers: Mapping[str, str], *, timeout: float
+    ) -> HttpResponse:
+        """POST ``body`` and return the whole answer, whatever its status.
+
+        Raises:
+            NetworkError: Below HTTP; ``TransportError.sent`` says whether it may have arrived.
+        """
+        return await self._http.request(
+            "POST",
+            self._base + path,
+            headers=_with_defaults(headers),
+            body=body,
+            pin=self.record.tls_certificate_der,
+            timeout=timeout,
+        )
+
+    def stream(
+        self, path: str, body: bytes, headers: Mapping[str, str], *, timeout: float
+    ) -> AbstractAsyncContextManager[HttpStream]:
+        """POST ``body`` and hand over the answer while it arrives; errors as ``post``."""
+        return self._http.stream(
+            "POST",
+            self._base + path,
+            headers=_with_defaults(headers),
+            body=body,
+            pin=self.record.tls_certificate_der,
+            timeout=timeout,
+        )
+
+    @property
+    def last_opg_usd(self) -> Decimal | None:
+        """The price last read, while it is not older than 5 minutes."""
+        fresh = self._clock.now() - self._price_read_at < _PRICE_MAX_AGE
+        return self._price if fresh else None
+
+    async def opg_usd(self) -> Decimal | None:
+        """Return the USD price of one OPG that the node bills with; ``None`` if it shows none.
+
+        **Trust**: the node's own statement over the pinned connection; no signature covers it.
+        """
+        if self.last_opg_usd is None:
+            try:
+                answer = await self._http.request(
+                    "GET",
+                    self._base + "/health",
+                    pin=self.record.tls_certificate_der,
+                    timeout=_PRICE_TIMEOUT,
+                )
+            except NetworkError:
+                return None  # a node without a price can still be called; the cost stays unknown
+            self._price = _published_price(answer)
+            self._price_read_at = self._clock.now()
+        return self._price
+
+
+def _with_defaults(headers: Mapping[str, str]) -> dict[str, str]:
+    return {"Content-Type": "application/json", "Authorization": _BEARER, **headers}
+
+
+def _published_price(answer: HttpResponse) -> Decimal | None:
+    if answer.status != 200:
+        return None
+    try:
+        price = Decimal(str(json.loads(answer.body)["price_feed"]["price_usd"]))
+    except (ValueError, TypeError, KeyError, InvalidOperation):
+        return None
+    return price if price.is_finite() and price > 0 else None
