@@ -1,0 +1,151 @@
+"""Permit2's allowance of OPG, given when it is needed: sponsored where a node offers that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ..chain import Chain
+from ..chain.abi import AbiError
+from ..chain.contracts import Erc20
+from ..chain.contracts.erc20 import ALLOWANCE, BALANCE_OF
+from ..chain.rpc import call_message
+from ..errors import AllowanceError, ChainError, InsufficientFundsError, InsufficientOPGError
+from ..profiles import Profile
+from ..types import Address, Amount, SignedTx, TxRequest, hex_to_bytes
+from .extensions import ERC20_APPROVAL, erc20_approval_info
+
+_SPONSORED_GAS: Final = 70_000
+_MAX_FEE: Final = 10**15
+"""Wei that a sponsored approval may cost at most; whoever sponsors it pays, up to this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Funds:
+    """What the wallet holds and what Permit2 may move, in atoms, read at ``block_number``."""
+
+    balance: int
+    allowance: int
+    transaction_count: int
+    block_number: int
+
+
+class AllowanceKeeper:
+    """Makes sure that a node can collect what is about to be authorized.
+
+    A sponsored approval stays signed until it is mined: it is attached again, byte for byte, to
+    every authorization that needs it, and its nonce stays leased (a signed transaction never
+    expires).
+    """
+
+    def __init__(self, chain: Chain, profile: Profile, owner: Address, *, approval: int) -> None:
+        self._chain = chain
+        self._profile = profile
+        self._owner = owner
+        self._approval = approval
+        self._opg = Erc20(chain.rpc, profile.opg)
+        self._sponsored: SignedTx | None = None
+
+    async def funds(self) -> Funds:
+        """Return balance and allowance in one round trip.
+
+        Raises:
+            ChainError: The chain could not be asked, or there is no OPG contract on it.
+        """
+        opg, owner = self._profile.opg, self._owner
+        balance, allowance, count, block = await self._chain.rpc.batch(
+            [
+                ("eth_call", [call_message(opg, BALANCE_OF.encode(owner)), "latest"]),
+                (
+                    "eth_call",
+                    [call_message(opg, ALLOWANCE.encode(owner, self._profile.permit2)), "latest"],
+                ),
+                ("eth_getTransactionCount", [owner, "latest"]),
+                ("eth_blockNumber", []),
+            ]
+        )
+        try:
+            return Funds(
+                balance=int(BALANCE_OF.decode_result(hex_to_bytes(str(balance)))[0]),
+                allowance=int(ALLOWANCE.decode_result(hex_to_bytes(str(allowance)))[0]),
+                transaction_count=int(str(count), 16),
+                block_number=int(str(block), 16),
+            )
+        except (AbiError, ValueError) as error:
+            raise ChainError(
+                f"no OPG token answers at {opg} on {self._profile.payments.name}",
+                hint="Is this the RPC endpoint of the payments chain?",
+            ) from error
+
+    async def cover(
+        self, cap: int, funds: Funds, extensions: Mapping[str, object]
+    ) -> Mapping[str, object] | None:
+        """Return what to attach to a payment of ``cap`` atoms so that it can be collected.
+
+        **Money**: where the allowance is too small, signs an approval of a bounded amount for
+        Permit2: attached to the payment when the node announces that approvals are sponsored (no
+        ETH is needed), else sent as a transaction.
+
+        Raises:
+            InsufficientOPGError: The wallet holds less than ``cap``.
+            AllowanceError: The approval needs ETH that the wallet does not have.
+        """
+        if funds.balance < cap:
+            raise InsufficientOPGError(
+                f"the wallet {self._owner} holds {Amount(funds.balance)}, and a session is "
+                f"authorized for up to {Amount(cap)}",
+                hint=f"Send OPG to {self._owner} on {self._profile.payments.name} "
+                f"(chain {self._profile.payments.chain_id}).",
+            )
+        if funds.allowance >= cap:
+            return None
+        if ERC20_APPROVAL in extensions:
+            approval = await self._sponsored_approval(cap, funds)
+            return erc20_approval_info(
+                approval,
+                owner=self._owner,
+                asset=self._profile.opg,
+                spender=self._profile.permit2,
+                amount=self._amount(cap),
+            )
+        await self.approve(self._amount(cap))
+        return None
+
+    async def approve(self, amount: int) -> None:
+        """Let Permit2 move ``amount`` atoms, by a transaction of the wallet's own.
+
+        **Money**: pays the chain's fee in its own coin.
+
+        Raises:
+            AllowanceError: The wallet cannot pay the fee, or the transaction failed.
+        """
+        try:
+            await self._chain.execute(self._opg.approve(self._profile.permit2, amount))
+        except InsufficientFundsError as error:
+            raise AllowanceError(
+                f"Permit2 may not move enough OPG of {self._owner}, and the wallet has no "
+                f"{self._profile.payments.coin} to allow it",
+                hint=f"Send a little {self._profile.payments.coin} to {self._owner} on "
+                f"{self._profile.payments.name}; this node does not sponsor approvals.",
+            ) from error
+
+    def _amount(self, cap: int) -> int:
+        return max(self._approval, cap)
+
+    async def _sponsored_approval(self, cap: int, funds: Funds) -> SignedTx:
+        known = self._sponsored
+        if known is not None and known.tx.nonce >= funds.transaction_count:
+            return known
+        request = self._opg.approve(self._profile.permit2, self._amount(cap))
+        prepared = await self._chain.build(
+            TxRequest(to=request.to, data=request.data, gas=_SPONSORED_GAS)
+        )
+        if prepared.gas * prepared.max_fee_per_gas > _MAX_FEE:
+            self._chain.discard(prepared)
+            raise AllowanceError(
+                f"an approval would cost up to {prepared.estimate()}, which is not sponsored",
+                hint="Fees are unusually high, or the RPC endpoint lies about them; try later.",
+            )
+        self._sponsored = await self._chain.sign(prepared)
+        return self._sponsored
