@@ -1,0 +1,188 @@
+"""``AsyncOpenGradient``: verified, paid inference behind an async interface."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeVar
+
+from .._core.clock import Clock
+from ..errors import ConfigurationError
+from ..payments import PaymentRules
+from ..profiles import Profile
+from ..signers import Signer
+from ..verification import Assurance
+from .config import DEFAULT_TIMEOUT, ClientConfig, Money, OnAmbiguous, SettlementMode, Trust
+from .contracts import Contracts
+from .core import Chains, Core
+from .events import Event
+from .resources.chat import Chat
+from .resources.completions import Completions
+from .resources.models import Models
+from .resources.nodes import Nodes
+from .resources.payments import Payments
+from .resources.receipts import Receipts
+from .resources.wallet import Wallet
+from .work import CallWork
+
+T = TypeVar("T")
+
+
+class AsyncOpenGradient:
+    """A client of the OpenGradient network; use it with ``async with``.
+
+    What is not given as an argument comes from the environment (``OG_PRIVATE_KEY``,
+    ``OG_NETWORK``, ``OG_RPC_URL`` or ``OG_PAYMENT_RPC_URL`` and ``OG_REGISTRY_RPC_URL``,
+    ``OG_TEE_REGISTRY``, ``OG_STATE_DIR``), then from the network's profile.
+
+    **Money**: calls sign authorizations of up to the session cap each (0.1 OPG on the real
+    network); ``budget`` bounds the sum of all that are open and all that was charged. Nothing is
+    signed that ``rules`` do not allow.
+
+    **Trust**: answers below ``require`` are not returned. ``trust`` says what is taken for granted.
+
+    Args:
+        signer: A private key (hex) or anything with the three methods of ``Signer``.
+        network: ``"mainnet"`` (the default), ``"devnet:<chain id>:<chain id>"`` or a ``Profile``.
+        budget: ``"1 OPG"`` where it is not given; ``"unlimited"`` has to be spelled out.
+        require: The assurance that an answer needs to be returned.
+        trust: RPC endpoints to compare, accepted measurements, attestation root.
+        store: The file of the journal; ``":memory:"`` forgets open authorizations at exit.
+        settlement: What happens to the hashes of question and answer: ``batch`` (the network's
+            default: on chain in a Merkle tree), ``private`` (nothing) or ``individual`` (question
+            and answer in plain on public storage).
+        on_ambiguous: What to do with a request of unknown outcome: send it once more under the
+            same authorization (it may be billed twice within the cap), or ``"raise"``.
+        timeout: Seconds for a whole answer.
+        clock: Whose time deadlines are counted in; the profile's where it is not given.
+        on_event: Called with every ``Event``; must not block.
+        rules: What may be signed beyond the profile's defaults.
+
+    Raises:
+        ConfigurationError: Something cannot be used as it is; the message names it.
+
+    Example:
+        >>> async with AsyncOpenGradient(budget="1 OPG") as client:
+        ...     reply = await client.chat.create(model="openai/gpt-5", messages="hi", max_tokens=64)
+        ...     print(reply.text, reply.receipt.cost, reply.receipt.assurance.name)
+    """
+
+    def __init__(
+        self,
+        *,
+        signer: Signer | str | None = None,
+        network: Profile | str | None = None,
+        budget: Money | None = None,
+        require: Assurance = Assurance.REGISTERED,
+        trust: Trust | None = None,
+        store: str | os.PathLike[str] | None = None,
+        settlement: SettlementMode = "batch",
+        on_ambiguous: OnAmbiguous = "retry_same",
+        timeout: float = DEFAULT_TIMEOUT,
+        clock: Clock | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        rules: PaymentRules | None = None,
+    ) -> None:
+        self.config = ClientConfig.resolve(
+            signer=signer,
+            network=network,
+            budget=budget,
+            require=require,
+            trust=trust,
+            rules=rules,
+            store=store,
+            settlement=settlement,
+            on_ambiguous=on_ambiguous,
+            timeout=timeout,
+            clock=clock,
+        )
+        core = Core(self.config, on_event or _ignore)
+        work = CallWork(core)
+        self._core = core
+        self._entered = False
+        self._chat = Chat(work)
+        self._completions = Completions(work)
+        self._models = Models(work)
+        self._nodes = Nodes(work)
+        self._payments = Payments(work)
+        self._receipts = Receipts(work)
+        self._wallet = Wallet(work)
+
+    async def __aenter__(self) -> Self:
+        """Open the client; nothing is sent yet."""
+        self._entered = True
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the client: see ``aclose``."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End background tasks and close connections and files. Open caps stay in the journal."""
+        self._entered = False
+        await self._core.aclose()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.config!r})"
+
+    @property
+    def chat(self) -> Chat:
+        """Conversations with a model."""
+        return self._open(self._chat)
+
+    @property
+    def completions(self) -> Completions:
+        """Prompts continued."""
+        return self._open(self._completions)
+
+    @property
+    def models(self) -> Models:
+        """The models that can be asked for."""
+        return self._open(self._models)
+
+    @property
+    def nodes(self) -> Nodes:
+        """The nodes that the registry lists."""
+        return self._open(self._nodes)
+
+    @property
+    def wallet(self) -> Wallet:
+        """The wallet that pays."""
+        return self._open(self._wallet)
+
+    @property
+    def receipts(self) -> Receipts:
+        """What happened in this client's calls."""
+        return self._open(self._receipts)
+
+    @property
+    def payments(self) -> Payments:
+        """Payments by hand."""
+        return self._open(self._payments)
+
+    @property
+    def chains(self) -> Chains:
+        """The payments and the registry chain: build, sign, send, wait by hand."""
+        return self._open(self._core.chains)
+
+    @property
+    def contracts(self) -> Contracts:
+        """The network's contracts, typed."""
+        return self._open(self._core.contracts)
+
+    def _open(self, part: T) -> T:
+        if not self._entered:
+            raise ConfigurationError(
+                "the client is not open", hint="Use it inside `async with AsyncOpenGradient(…)`."
+            )
+        return part
+
+
+def _ignore(event: Event) -> None:
+    """Tell nobody."""

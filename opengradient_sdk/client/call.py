@@ -1,0 +1,46 @@
+"""One logical call, before it is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..profiles import ModelPrice
+
+CHAT_ROUTE: Final = "/v1/chat/completions"
+COMPLETION_ROUTE: Final = "/v1/completions"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked: ``body`` is hashed and verified, ``payload`` are its bytes on the wire.
+
+    ``timeout`` is in seconds, for the answer (or, streamed, for each further piece of it).
+    """
+
+    route: str
+    model: str
+    body: Mapping[str, object] = field(repr=False)
+    payload: bytes = field(repr=False)
+    price: ModelPrice | None
+    settlement: str
+    timeout: float
+    tag: str | None = None
+    node: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that belong to the call, without any payment."""
+        return {"X-SETTLEMENT-TYPE": self.settlement}
+
+
+def encode(body: Mapping[str, object]) -> bytes:
+    """Return the bytes of a request body: compact UTF-8 JSON."""
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def bare_model(model: object) -> object:
+    """Return a model name as nodes know it: without its provider (``openai/gpt-5`` → ``gpt-5``)."""
+    return model.rpartition("/")[2] if isinstance(model, str) else model

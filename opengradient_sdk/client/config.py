@@ -1,0 +1,185 @@
+"""Configuration: argument, then environment, then profile; resolved once into a frozen value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, get_args
+from urllib.parse import urlsplit
+
+from .._core.clock import Clock
+from .._core.store import default_folder
+from ..errors import ConfigurationError
+from ..payments import PaymentRules
+from ..profiles import MAINNET, Profile, devnet_profile
+from ..signers import Signer, signer_from
+from ..types import Address, Amount, Bytes32
+from ..verification import Assurance
+
+SettlementMode: TypeAlias = Literal["private", "batch", "individual"]
+OnAmbiguous: TypeAlias = Literal["retry_same", "raise"]
+Money: TypeAlias = Amount | str | int | Decimal
+
+UNLIMITED: Final = "unlimited"
+DEFAULT_BUDGET: Final = "1 OPG"
+DEFAULT_TIMEOUT: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the user takes for granted beyond the profile.
+
+    ``registry_rpc_urls`` are compared with one another; ``measurements`` are the accepted PCR
+    hashes (any that the registry approves where it is empty); ``attestation_root`` is the PEM
+    certificate that attestation documents must chain to (the AWS Nitro root where it is ``None``).
+    """
+
+    registry_rpc_urls: tuple[str, ...] = ()
+    measurements: frozenset[Bytes32] = frozenset()
+    attestation_root: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConfig:
+    """Everything a client was told, resolved. Printable: the signer shows its address only."""
+
+    signer: Signer
+    profile: Profile
+    budget: int | None
+    require: Assurance
+    trust: Trust
+    rules: PaymentRules
+    settlement: SettlementMode
+    on_ambiguous: OnAmbiguous
+    timeout: float
+    store: str
+    clock: Clock = field(repr=False)
+
+    @classmethod
+    def resolve(
+        cls,
+        *,
+        signer: Signer | str | None,
+        network: Profile | str | None,
+        budget: Money | None,
+        require: Assurance,
+        trust: Trust | None,
+        rules: PaymentRules | None,
+        store: str | os.PathLike[str] | None,
+        settlement: SettlementMode,
+        on_ambiguous: OnAmbiguous,
+        timeout: float,
+        clock: Clock | None,
+    ) -> ClientConfig:
+        """Return the configuration that arguments, environment and profile make together.
+
+        Raises:
+            ConfigurationError: One of them cannot be used; the message names it.
+            TypeError: The budget is a float.
+        """
+        profile = _profile(network, os.environ)
+        key = signer if signer is not None else os.environ.get("OG_PRIVATE_KEY")
+        if key is None:
+            raise ConfigurationError(
+                "no wallet: neither signer= nor OG_PRIVATE_KEY is set",
+                hint="Set OG_PRIVATE_KEY to the key of a wallet that holds OPG, or pass signer=.",
+            )
+        _one_of("settlement", settlement, get_args(SettlementMode))
+        _one_of("on_ambiguous", on_ambiguous, get_args(OnAmbiguous))
+        if isinstance(timeout, bool) or not timeout > 0:
+            raise ConfigurationError(
+                f"timeout is {timeout!r}", hint="Pass a positive number of seconds."
+            )
+        return cls(
+            signer=signer_from(key),
+            profile=profile,
+            budget=_budget(budget),
+            require=Assurance(require),
+            trust=trust or Trust(),
+            rules=rules or PaymentRules(),
+            settlement=settlement,
+            on_ambiguous=on_ambiguous,
+            timeout=float(timeout),
+            store=_store(store, profile),
+            clock=clock or profile.clock,
+        )
+
+
+def _budget(value: Money | None) -> int | None:
+    if value == UNLIMITED:
+        return None
+    try:
+        return Amount.parse(DEFAULT_BUDGET if value is None else value).atoms
+    except ValueError as error:
+        raise ConfigurationError(
+            f"budget: {error}", hint='Write budget="1 OPG", or budget="unlimited".'
+        ) from None
+
+
+def _store(store: str | os.PathLike[str] | None, profile: Profile) -> str:
+    if store is not None:
+        return os.fspath(store)
+    folder = Path(profile.state_dir) if profile.state_dir else default_folder()
+    return str(folder / f"{profile.name}-{profile.payments.chain_id}.sqlite")
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigurationError(f"{name} is {value!r}", hint=f"Use one of {', '.join(allowed)}.")
+
+
+def _profile(network: Profile | str | None, environ: Mapping[str, str]) -> Profile:
+    if isinstance(network, Profile):
+        return network
+    profile = _named_profile(network or environ.get("OG_NETWORK") or MAINNET.name)
+    both = environ.get("OG_RPC_URL")
+    payments = environ.get("OG_PAYMENT_RPC_URL") or both
+    registry = environ.get("OG_REGISTRY_RPC_URL") or both
+    if payments:
+        urls = _urls("OG_PAYMENT_RPC_URL", payments)
+        profile = replace(profile, payments=replace(profile.payments, rpc_urls=urls))
+    if registry:
+        urls = _urls("OG_REGISTRY_RPC_URL", registry)
+        profile = replace(profile, registry=replace(profile.registry, rpc_urls=urls))
+    if address := environ.get("OG_TEE_REGISTRY"):
+        try:
+            profile = replace(profile, tee_registry=Address(address))
+        except ValueError as error:
+            raise ConfigurationError(f"OG_TEE_REGISTRY: {error}") from None
+    for chain in (profile.payments, profile.registry):
+        if not chain.rpc_urls:
+            raise ConfigurationError(
+                f"no RPC endpoint for {chain.name}",
+                hint="Set OG_RPC_URL, or OG_PAYMENT_RPC_URL and OG_REGISTRY_RPC_URL; "
+                "`ogsdk devnet up` prints them for its network.",
+            )
+    return profile
+
+
+def _named_profile(name: str) -> Profile:
+    kind, *ids = name.split(":")
+    if kind == MAINNET.name and not ids:
+        return MAINNET
+    if kind == "devnet" and len(ids) <= 2 and all(part.isdecimal() for part in ids):
+        chain_ids = [int(part) for part in ids]
+        if not chain_ids:
+            return devnet_profile()
+        return devnet_profile(chain_id=chain_ids[0], registry_chain_id=chain_ids[-1])
+    raise ConfigurationError(
+        f"unknown network {name!r}",
+        hint="Use mainnet, devnet, or devnet:<payments chain id>:<registry chain id>.",
+    )
+
+
+def _urls(name: str, text: str) -> tuple[str, ...]:
+    urls = tuple(part.strip() for part in text.split(",") if part.strip())
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigurationError(
+                f"{name} is not an http(s) address", hint="For example http://127.0.0.1:8545."
+            )
+    return urls

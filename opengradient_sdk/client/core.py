@@ -1,0 +1,196 @@
+"""The parts of a client, put together; nothing here is reached around the guard."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+
+from .._core.http import HttpClient
+from .._core.store import SqliteStore
+from .._core.tasks import Supervisor
+from ..chain import Chain
+from ..chain.rpc import Rpc
+from ..ledger.book import ReceiptBook
+from ..network.connection import NodeConnection
+from ..network.records import NodeRecord
+from ..network.registry import Registry
+from ..network.selection import NodeHealth
+from ..payments.allowance import AllowanceKeeper
+from ..payments.authorizer import Authorizer
+from ..payments.budget import Budget
+from ..payments.journal import SCHEMA, Journal
+from ..payments.policy import PaymentPolicy
+from ..payments.sessions import SessionPool
+from ..payments.settlement import Claim, SettlementWatcher
+from ..payments.state import OpenAuthorization, PaymentState, PaymentStatus
+from ..signers import GuardedSigner
+from ..types import Bytes32
+from .config import ClientConfig
+from .contracts import Contracts
+from .events import Emit, NodeLeft, PaymentResolved
+
+_UNLIMITED_APPROVAL_CAPS = 100
+_AVOID_SECONDS = 300.0
+_LAST_WORDS = (PaymentState.FINAL, PaymentState.NOT_CHARGED)
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """The two chains a client speaks to; with one RPC endpoint for both they are the same."""
+
+    payments: Chain
+    registry: Chain
+
+
+class Core:
+    """Everything that lives as long as a client."""
+
+    def __init__(self, config: ClientConfig, emit: Emit) -> None:
+        profile = config.profile
+        self.config = config
+        self.clock = config.clock
+        self.emit = emit
+        self.http = HttpClient()
+        self.supervisor = Supervisor()
+        self.budget = Budget(config.budget)
+        self.policy = PaymentPolicy(
+            profile, config.rules, max_approval=config.budget or self._usual_approval(config)
+        )
+        self.signer = GuardedSigner(config.signer, self.policy)
+        self.chains = self._connect_chains(config)
+        self.contracts = Contracts(self.chains.payments.rpc, self.chains.registry.rpc, profile)
+        self.store = SqliteStore(config.store, SCHEMA)
+        self.journal = Journal(self.store)
+        self.allowance = AllowanceKeeper(
+            self.chains.payments,
+            profile,
+            self.signer.address,
+            approval=self.policy.max_approval,
+        )
+        self.authorizer = Authorizer(
+            profile=profile,
+            policy=self.policy,
+            budget=self.budget,
+            signer=self.signer,
+            allowance=self.allowance,
+            journal=self.journal,
+            clock=self.clock,
+        )
+        self.sessions = SessionPool(self.clock, self.supervisor)
+        self.watcher = SettlementWatcher(self.chains.payments.rpc, profile)
+        self.registry = Registry(
+            self._registry_rpcs(config),
+            profile.tee_registry,
+            chain_id=profile.registry.chain_id,
+            clock=self.clock,
+        )
+        self.health = NodeHealth(self.clock)
+        self.rng = random.SystemRandom()
+        self.receipts = ReceiptBook()
+        self._connections: dict[NodeRecord, NodeConnection] = {}
+        self._looking = asyncio.Lock()
+        self._lives: dict[int, OpenAuthorization] = {}
+
+    @staticmethod
+    def _usual_approval(config: ClientConfig) -> int:
+        return config.profile.session_cap * _UNLIMITED_APPROVAL_CAPS
+
+    def _connect_chains(self, config: ClientConfig) -> Chains:
+        profile = config.profile
+
+        def chain(which: str) -> Chain:
+            part = profile.payments if which == "payments" else profile.registry
+            rpc = Rpc(part.rpc_urls, self.http, chain_id=part.chain_id, timeout=config.timeout)
+            return Chain(rpc, profile=part, signer=self.signer, clock=self.clock)
+
+        payments = chain("payments")
+        one = (profile.payments.chain_id, profile.payments.rpc_urls) == (
+            profile.registry.chain_id,
+            profile.registry.rpc_urls,
+        )
+        return Chains(payments, payments if one else chain("registry"))
+
+    def _registry_rpcs(self, config: ClientConfig) -> list[Rpc]:
+        compared = [
+            Rpc([url], self.http, chain_id=config.profile.registry.chain_id, timeout=config.timeout)
+            for url in config.trust.registry_rpc_urls
+        ]
+        return [self.chains.registry.rpc, *compared]
+
+    def connection(self, record: NodeRecord) -> NodeConnection:
+        """Return the connection to a node; a record that changed gets a new one."""
+        connection = self._connections.get(record)
+        if connection is None:
+            connection = NodeConnection(self.http, record, self.clock)
+            self._connections[record] = connection
+        return connection
+
+    def remember(self, life: OpenAuthorization) -> None:
+        """Keep an authorization for questions about it; also what has been resolved."""
+        self._lives[life.authorization.nonce] = life
+
+    def life_of(self, nonce: int) -> OpenAuthorization | None:
+        """Return the authorization with this nonce, if this client signed it."""
+        return self._lives.get(nonce)
+
+    def leave(self, tee_id: Bytes32, reason: str) -> None:
+        """Avoid a node for five minutes."""
+        self.health.mark_failed(tee_id, reason, self.clock.now() + _AVOID_SECONDS)
+        self.emit(NodeLeft(tee_id, reason))
+
+    async def look_up(self, life: OpenAuthorization) -> PaymentStatus:
+        """Ask the chain about an authorization, and free its budget when the chain has spoken.
+
+        Raises:
+            ChainError: The chain could not be asked.
+        """
+        async with self._looking:
+            before = life.status
+            if before.state in _LAST_WORDS:
+                return before
+            life.status = status = await self.watcher.status(claim_of(life))
+            if status.state.resolved and not before.state.resolved:
+                self.budget.release(life.cap, charged=_charged(status))
+                self.sessions.resolved(life)
+                self.emit(PaymentResolved(life.authorization.nonce, status))
+            if before.state.resolved and not status.state.resolved:  # a reorg
+                self.budget.reopen(life.cap, charged=_charged(before))
+                self.sessions.reopened(life)
+            if status.state is not before.state:
+                await self.journal.resolve(life, status)
+            return status
+
+    async def look_up_retired(self) -> None:
+        """Ask the chain about every authorization that takes no more calls.
+
+        Raises:
+            ChainError: The chain could not be asked.
+        """
+        for life in self.sessions.unresolved:
+            if not self.sessions.is_current(life):
+                await self.look_up(life)
+
+    async def aclose(self) -> None:
+        """End every task, then close connections and files."""
+        await self.supervisor.aclose()
+        await self.http.aclose()
+        await self.store.aclose()
+
+
+def _charged(status: PaymentStatus) -> int:
+    return status.amount.atoms if status.amount is not None else 0
+
+
+def claim_of(life: OpenAuthorization) -> Claim:
+    """Return what the chain is asked about an authorization."""
+    signed = life.authorization
+    return Claim(
+        owner=signed.owner,
+        nonce=signed.nonce,
+        recipient=signed.recipient,
+        cap=signed.max_amount,
+        deadline=signed.deadline,
+        spender=signed.spender,
+        from_block=life.from_block,
+    )

@@ -1,0 +1,58 @@
+"""What the client tells ``on_event`` while it works. No event holds a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ..payments.state import PaymentStatus
+from ..types import Amount, Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentAuthorized:
+    """A cap was signed and written down."""
+
+    route: str
+    tee_id: Bytes32
+    max_amount: Amount
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRefused:
+    """A node refused an authorization or ended its session."""
+
+    route: str
+    tee_id: Bytes32
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentResolved:
+    """The chain has spoken about an authorization."""
+
+    nonce: int
+    status: PaymentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RequestResent:
+    """A request of unknown outcome was sent again under the same authorization."""
+
+    route: str
+    tee_id: Bytes32
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLeft:
+    """A node is avoided for a while."""
+
+    tee_id: Bytes32
+    reason: str
+
+
+Event: TypeAlias = PaymentAuthorized | PaymentRefused | PaymentResolved | RequestResent | NodeLeft
+Emit: TypeAlias = Callable[[Event], None]

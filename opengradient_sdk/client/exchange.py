@@ -1,0 +1,210 @@
+"""Sending a paid request: one authorization, the node's 402s, and what may be sent again.
+
+The rules are the money rules of the architecture. Before an authorization exists everything may be
+retried; afterwards only the same authorization is sent again, byte for byte, to the same node. A
+refused one may be followed by one new one. After a bare 402 the original payment header is tried
+before anything new is signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import (
+    NetworkError,
+    PaymentOutcomeUnknownError,
+    PaymentRejectedError,
+    Spent,
+    TransportError,
+)
+from ..network.connection import NodeConnection
+from ..payments.challenge import BareRefusal, parse_402
+from ..payments.sessions import SessionPool
+from ..payments.state import OpenAuthorization
+from ..types import Amount
+from .call import Call
+from .config import OnAmbiguous
+from .events import Emit, PaymentRefused, RequestResent
+
+_SESSION_HEADER = "X-Upto-Session"
+_MAX_CONNECTS = 3
+
+
+class Transmission(Protocol):
+    """One way of sending the request: whole or streamed. ``send`` may be called again."""
+
+    async def send(self, headers: Mapping[str, str]) -> int:
+        """Send the request with these headers; return the status of the answer."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the last answer."""
+        ...
+
+    async def body(self) -> bytes:
+        """The whole body of the last answer (only asked for on refusals and errors)."""
+        ...
+
+
+@dataclass(slots=True)
+class Delivery:
+    """A request that was answered (with whatever status but 402) under ``authorization``."""
+
+    authorization: OpenAuthorization
+    status: int
+    resent: int
+
+
+class Exchange:
+    """Delivers paid requests to one node."""
+
+    def __init__(
+        self,
+        connection: NodeConnection,
+        sessions: SessionPool,
+        open_: Callable[[Call], Awaitable[OpenAuthorization]],
+        *,
+        on_ambiguous: OnAmbiguous,
+        emit: Emit,
+    ) -> None:
+        self._connection = connection
+        self._sessions = sessions
+        self._open = open_
+        self._on_ambiguous: OnAmbiguous = on_ambiguous
+        self._emit = emit
+
+    @asynccontextmanager
+    async def deliver(
+        self, call: Call, transmission: Transmission
+    ) -> AsyncGenerator[Delivery, None]:
+        """Send ``call`` until it is answered or must be given up; count it while it is open.
+
+        Raises:
+            PaymentRejectedError: The node refused two authorizations for this call.
+            PaymentOutcomeUnknownError: It was sent and no answer came; nothing new was signed.
+            PaymentError, NetworkError: The authorization could not be made; nothing was sent.
+        """
+        refused: PaymentRejectedError | None = None
+        resent = 0
+        while True:
+            life = await self._join(call)
+            try:
+                sender = _Sender(self, life, call, transmission)
+                refusal = await sender.until_answered()
+                resent += sender.resent
+                if refusal is None:
+                    yield Delivery(life, sender.status, resent)
+                    return
+            finally:
+                life.leave()
+            self._sessions.retire(life, by_node=True)
+            self._emit(PaymentRefused(call.route, life.tee_id, refusal.reason))
+            if refused is not None:
+                raise refusal from refused
+            refused = refusal
+
+    async def _join(self, call: Call) -> OpenAuthorization:
+        tee_id = self._connection.record.tee_id
+        return await self._sessions.join(tee_id, call.route, lambda: self._open(call))
+
+    def may_resend(self) -> bool:
+        """Whether a request of unknown outcome is sent once more under the same authorization."""
+        return self._on_ambiguous == "retry_same"
+
+    def resending(self, call: Call, life: OpenAuthorization, error: NetworkError) -> None:
+        """Count and tell that a request is sent again and may be billed twice within its cap."""
+        life.resent += 1
+        self._emit(RequestResent(call.route, life.tee_id, error.short_message))
+
+
+class _Sender:
+    """One call under one authorization."""
+
+    def __init__(
+        self, exchange: Exchange, life: OpenAuthorization, call: Call, transmission: Transmission
+    ) -> None:
+        self._exchange = exchange
+        self._life = life
+        self._call = call
+        self._transmission = transmission
+        self.status = 0
+        self.resent = 0
+
+    async def until_answered(self) -> PaymentRejectedError | None:
+        """Send under this authorization; return the node's refusal of it, ``None`` if it took it."""
+        used_session = self._life.session_id
+        refusal = await self._attempt(self._life.headers())
+        if refusal is not None and used_session is not None:
+            # the node may have lost the session and still honour the permit it came from
+            if self._life.session_id == used_session:
+                self._life.session_id = None
+            refusal = await self._attempt(self._life.payment_header())
+        return refusal
+
+    async def _attempt(self, payment: Mapping[str, str]) -> PaymentRejectedError | None:
+        self.status = await self._sent({**self._call.headers, **payment})
+        if self.status != 402:
+            session = self._transmission.headers.get(_SESSION_HEADER)
+            if session:
+                self._life.opened(session)
+            return None
+        answer = parse_402(self._transmission.headers, await self._transmission.body())
+        if isinstance(answer, BareRefusal):
+            return self._refusal(answer.error)
+        return self._refusal(answer.error or "payment required")
+
+    async def _sent(self, headers: Mapping[str, str]) -> int:
+        connects = 0
+        while True:
+            try:
+                return await self._transmission.send(headers)
+            except NetworkError as error:
+                connects += 1
+                if isinstance(error, TransportError) and not error.sent:
+                    # never reached the node: the same header may go out again freely
+                    if connects < _MAX_CONNECTS:
+                        continue
+                    raise
+                if _refused_before_sending(error):
+                    raise
+                if self.resent or not self._exchange.may_resend():
+                    raise self._unknown(error) from error
+                self.resent += 1
+                self._exchange.resending(self._call, self._life, error)
+
+    def _unknown(self, error: NetworkError) -> PaymentOutcomeUnknownError:
+        return PaymentOutcomeUnknownError(
+            f"the request was sent and no answer came: {error.short_message}",
+            hint="The node may have done the work and billed it. No second payment was signed; "
+            "the authorization is listed in client.payments.unresolved.",
+            spent=Spent.MAYBE,
+            amount=Amount(self._life.cap),
+        )
+
+    def _refusal(self, reason: str) -> PaymentRejectedError:
+        return PaymentRejectedError(
+            f"the node refused the payment: {reason}",
+            reason=reason,
+            hint=_HINTS.get(reason, "The cap stays reserved until the chain shows its end."),
+            amount=Amount(self._life.cap),
+        )
+
+
+def _refused_before_sending(error: NetworkError) -> bool:
+    from ..errors import PinMismatchError
+
+    return isinstance(error, PinMismatchError)
+
+
+_HINTS = {
+    "permit2_allowance_required": "Call client.wallet.ensure_allowance() and try again.",
+    "permit2_insufficient_balance": "The wallet holds less OPG than the cap; send it some.",
+    "permit2_simulation_failed": "The wallet may lack OPG or the allowance; see "
+    "client.wallet.balances().",
+    "permit2_deadline_expired": "The clock of this machine may be wrong.",
+    "permit2_not_yet_valid": "The clock of this machine may be wrong.",
+}

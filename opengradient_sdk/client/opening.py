@@ -1,0 +1,75 @@
+"""Opening a session: challenge, rules, signature; nothing is sent that was not written down."""
+
+from __future__ import annotations
+
+from .._core.tasks import together
+from ..errors import InvalidChallengeError, NodeProtocolError
+from ..network.connection import NodeConnection
+from ..payments.challenge import PaymentRequired, parse_402
+from ..payments.state import OpenAuthorization
+from ..types import Amount
+from .call import Call
+from .core import Core
+from .events import PaymentAuthorized
+from .status import status_error
+
+
+async def open_session(core: Core, connection: NodeConnection, call: Call) -> OpenAuthorization:
+    """Ask a node for its challenge and return a signed, journalled authorization for it.
+
+    The wallet and the node's price are read while the node is asked.
+
+    **Money**: signs one authorization of exactly what the node offers, if the policy allows that
+    and the budget covers it.
+
+    Raises:
+        PaymentError: The offer is refused, or cannot be paid; nothing was signed.
+        NetworkError, APIStatusError: The node did not make an offer.
+    """
+    required, funds, _ = await together(
+        challenge(connection, call), core.authorizer.funds(), connection.opg_usd()
+    )
+    payee = connection.record.payment_address
+    offer = core.policy.choose(required.offers, payee)
+    remaining = core.budget.remaining
+    if remaining is not None and remaining < offer.amount:
+        await core.look_up_retired()  # what has settled meanwhile is free again
+    life = await core.authorizer.authorize(
+        offer,
+        required,
+        payee=payee,
+        tee_id=connection.record.tee_id,
+        route=call.route,
+        funds=funds,
+    )
+    core.remember(life)
+    signed = life.authorization
+    core.emit(PaymentAuthorized(call.route, life.tee_id, Amount(signed.max_amount), signed.nonce))
+    return life
+
+
+async def challenge(connection: NodeConnection, call: Call) -> PaymentRequired:
+    """Send ``call`` without any payment and return the node's demand.
+
+    **Money**: nothing is signed or paid.
+
+    Raises:
+        InvalidChallengeError: The 402 has no usable challenge.
+        NodeProtocolError: The node answered something else.
+        APIStatusError: The node refused the request before asking for payment.
+    """
+    answer = await connection.post(call.route, call.payload, call.headers, timeout=call.timeout)
+    if answer.status == 402:
+        required = parse_402(answer.headers, answer.body)
+        if isinstance(required, PaymentRequired):
+            return required
+        raise InvalidChallengeError(
+            f"the node asks for payment without saying how: {required.error or 'no challenge'}",
+            hint="Nothing was signed. Another node may do better.",
+        )
+    if answer.status >= 400:
+        raise status_error(answer.status, answer.body)
+    raise NodeProtocolError(
+        f"the node answered an unpaid request with status {answer.status}",
+        hint="Nothing was paid. Its payment layer is not active; use another node.",
+    )

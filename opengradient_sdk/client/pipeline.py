@@ -1,0 +1,102 @@
+"""One call: choose a node, have a session, send, verify, record."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ..ledger.receipt import Receipt
+from ..network.connection import NodeConnection
+from ..network.records import RegistrySnapshot
+from ..payments.state import OpenAuthorization
+from .call import Call
+from .core import Core
+from .exchange import Delivery, Exchange, Transmission
+from .opening import open_session
+from .routing import Router
+from .status import status_error
+from .verdict import Answered, AnswerT, conclude
+
+T = TypeVar("T", bound=Transmission)
+
+
+@dataclass(frozen=True, slots=True)
+class Served(Generic[T]):
+    """A paid request that a node answers with status 200; not verified yet.
+
+    ``started`` is Unix seconds of the client's clock.
+    """
+
+    core: Core
+    call: Call
+    connection: NodeConnection
+    snapshot: RegistrySnapshot
+    delivery: Delivery
+    transmission: T
+    started: float
+
+    def verified(self, answered: Answered[AnswerT]) -> tuple[AnswerT, Receipt]:
+        """Return what the answer says with its receipt, if it proves what the client requires.
+
+        Raises:
+            VerificationError: It does not; the call was paid, and the receipt is kept.
+        """
+        return conclude(
+            self.core,
+            self.call,
+            self.connection,
+            self.snapshot,
+            self.delivery,
+            answered,
+            started=self.started,
+        )
+
+
+class Pipeline:
+    """Makes calls with the parts of a client."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._exchanges: dict[NodeConnection, Exchange] = {}
+        self.router = Router(core)
+
+    @asynccontextmanager
+    async def serve(
+        self, call: Call, transmission_for: Callable[[NodeConnection, Call], T]
+    ) -> AsyncGenerator[Served[T], None]:
+        """Send ``call``, paid, and hand over the answer as it is.
+
+        Raises:
+            APIStatusError: The node answered with another status than 200; it does not bill that.
+            PaymentError, NetworkError: ``spent`` says what it may have cost.
+        """
+        core, started = self._core, self._core.clock.now()
+        sessions = core.sessions
+
+        def session(connection: NodeConnection) -> Awaitable[OpenAuthorization]:
+            record = connection.record
+            return sessions.prepare(
+                record.tee_id, call.route, lambda: open_session(core, connection, call)
+            )
+
+        connection, snapshot = await self.router.choose(call.node, session)
+        transmission = transmission_for(connection, call)
+        async with self._exchange(connection).deliver(call, transmission) as delivery:
+            if delivery.status != 200:
+                raise status_error(delivery.status, await transmission.body())
+            yield Served(core, call, connection, snapshot, delivery, transmission, started)
+
+    def _exchange(self, connection: NodeConnection) -> Exchange:
+        exchange = self._exchanges.get(connection)
+        if exchange is None:
+            core = self._core
+            exchange = self._exchanges[connection] = Exchange(
+                connection,
+                core.sessions,
+                lambda call: open_session(core, connection, call),
+                on_ambiguous=core.config.on_ambiguous,
+                emit=core.emit,
+            )
+        return exchange

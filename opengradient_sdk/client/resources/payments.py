@@ -1,0 +1,159 @@
+"""Payments by hand: each step that a call takes by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from ...errors import ConfigurationError
+from ...network.records import NodeRecord
+from ...payments.challenge import Offer, PaymentRequired
+from ...payments.schemes import Authorization
+from ...payments.state import AuthorizationState, OpenAuthorization, PaymentStatus
+from ...types import Address
+from ..call import CHAT_ROUTE, COMPLETION_ROUTE
+from ..opening import challenge as ask
+from ..work import CallWork
+from .requests import ChatRequest, CompletionRequest
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOffer(Offer):
+    """An offer with the node that made it: its payment address is who may be paid."""
+
+    node: NodeRecord = field(repr=False, kw_only=True)
+    required: PaymentRequired = field(repr=False, kw_only=True)
+    route: str = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A node's demand for payment, as data."""
+
+    node: NodeRecord
+    error: str
+    offers: tuple[NodeOffer, ...]
+    extensions: Mapping[str, object] = field(repr=False)
+
+
+class Payments:
+    """``client.payments``: challenge, authorize, status, cancel."""
+
+    def __init__(self, work: CallWork) -> None:
+        self._work = work
+
+    @property
+    def unresolved(self) -> tuple[OpenAuthorization, ...]:
+        """Every authorization of this client that the chain has not spoken about yet."""
+        return self._work.core.sessions.unresolved
+
+    async def challenge(
+        self, node: NodeRecord | str | None, request: Mapping[str, object]
+    ) -> Challenge:
+        """Send ``request`` unpaid to ``node`` and return its demand.
+
+        ``node`` is a record, a tee id or an endpoint, or ``None`` for any. ``request`` has the
+        members of ``chat.create`` (or, with ``prompt``, of ``completions.create``).
+
+        **Money**: free; nothing is signed.
+
+        Raises:
+            InvalidChallengeError: The answer has no usable challenge.
+            NetworkError: The node could not be asked.
+            ConfigurationError: The request is not one.
+        """
+        core = self._work.core
+        if isinstance(node, NodeRecord):
+            record = node
+        else:
+            record = await self._work.pipeline.router.node(node)
+        kind = CompletionRequest if "prompt" in request else ChatRequest
+        known = {f.name for f in fields(kind)}
+        if strange := set(request) - known:
+            raise ConfigurationError(
+                f"a request has no member {sorted(strange)[0]!r}",
+                hint=f"It may have {', '.join(sorted(known))}.",
+            )
+        call = kind(**request).call(core, tag=None, node=None, timeout=None)  # type: ignore[arg-type]
+        required = await ask(core.connection(record), call)
+        route = COMPLETION_ROUTE if kind is CompletionRequest else CHAT_ROUTE
+        offers = tuple(_of_node(offer, record, required, route) for offer in required.offers)
+        return Challenge(record, required.error, offers, required.extensions)
+
+    async def authorize(self, offer: NodeOffer) -> Authorization:
+        """Return a signed, journalled authorization for exactly ``offer``.
+
+        Send its ``header`` as ``PAYMENT-SIGNATURE`` to the node that made the offer, nowhere else.
+
+        **Money**: the header is a bearer secret worth up to ``offer.amount`` atoms until its
+        deadline; that much of the budget stays reserved until the chain has spoken.
+
+        Raises:
+            PolicyRejectedError, BudgetExceededError, InsufficientOPGError, AllowanceError: Nothing
+                was signed.
+        """
+        core = self._work.core
+        life = await core.authorizer.authorize(
+            offer,
+            offer.required,
+            payee=offer.node.payment_address,
+            tee_id=offer.node.tee_id,
+            route=offer.route,
+        )
+        life.state = AuthorizationState.RETIRED  # the caller's own: no call joins it
+        core.remember(life)
+        core.sessions.adopt(life)
+        return life.authorization
+
+    def check(self, offer: Offer, payee: Address) -> None:
+        """Explain whether ``offer`` may be paid by the node whose payment address is ``payee``.
+
+        **Money**: free; nothing is signed.
+
+        Raises:
+            PolicyRejectedError: The member that failed, what it asks and what is allowed.
+        """
+        self._work.core.policy.check(offer, payee)
+
+    async def status(self, authorization: Authorization) -> PaymentStatus:
+        """Return what the chain says of ``authorization``.
+
+        **Trust**: what the payments RPC shows; a set nonce bit alone is not taken for a payment.
+
+        Raises:
+            ChainError: The chain could not be asked.
+            ConfigurationError: This client did not sign it.
+        """
+        return await self._work.core.look_up(self._life(authorization))
+
+    async def cancel(self, authorization: Authorization) -> PaymentStatus:
+        """Burn the authorization's nonce on chain, so that it can never be collected.
+
+        **Money**: costs one transaction's fee in the chain's own coin. A settlement that is mined
+        first wins; the status says which.
+
+        Raises:
+            ChainError: The transaction failed.
+            ConfigurationError: This client did not sign it.
+        """
+        core = self._work.core
+        life = self._life(authorization)
+        core.sessions.retire(life)
+        await core.chains.payments.execute(
+            core.contracts.permit2.invalidate_nonce(authorization.nonce)
+        )
+        return await core.look_up(life)
+
+    def _life(self, authorization: Authorization) -> OpenAuthorization:
+        life = self._work.core.life_of(authorization.nonce)
+        if life is None:
+            raise ConfigurationError(
+                "this client did not sign that authorization",
+                hint="Ask the client that did; the journal of its store has every one.",
+            )
+        return life
+
+
+def _of_node(offer: Offer, record: NodeRecord, required: PaymentRequired, route: str) -> NodeOffer:
+    members = {f.name: getattr(offer, f.name) for f in fields(Offer)}
+    return NodeOffer(**members, node=record, required=required, route=route)

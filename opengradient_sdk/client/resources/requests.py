@@ -1,0 +1,107 @@
+"""From keyword arguments to a call: the one place where a request is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TypeAlias
+
+from ...errors import ConfigurationError
+from ...payments.pricing import model_price
+from ...verification import wire_chat_request, wire_completion_request
+from ..call import CHAT_ROUTE, COMPLETION_ROUTE, Call, bare_model, encode
+from ..core import Core
+
+Message: TypeAlias = Mapping[str, object]
+Messages: TypeAlias = str | Sequence[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """The arguments of a chat call, named as the members of its body."""
+
+    model: str
+    messages: Messages
+    max_tokens: int | None = None
+    temperature: float | None = None
+    stop: str | Sequence[str] | None = None
+    tools: Sequence[Mapping[str, object]] | None = None
+    tool_choice: str | Mapping[str, object] | None = None
+    response_format: Mapping[str, object] | None = None
+    web_search: bool = False
+    stream: bool = False
+
+    def call(
+        self,
+        core: Core,
+        *,
+        tag: str | None = None,
+        node: str | None = None,
+        timeout: float | None = None,
+    ) -> Call:
+        """Return the call for this request.
+
+        Raises:
+            ConfigurationError: A member is of the wrong kind.
+        """
+        body = wire_chat_request(
+            {
+                "model": bare_model(self.model),
+                "messages": self.messages,
+                "max_tokens": self.max_tokens,
+                "temperature": self.temperature,
+                "stop": self.stop,
+                "tools": self.tools,
+                "tool_choice": self.tool_choice,
+                "response_format": self.response_format,
+                "web_search": self.web_search,
+            }
+        )
+        if self.stream:
+            body["stream"] = True
+        return _call(core, CHAT_ROUTE, body, tag=tag, node=node, timeout=timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """The arguments of a completion call, named as the members of its body."""
+
+    model: str
+    prompt: str
+    max_tokens: int | None = None
+    temperature: float | None = None
+    stop: str | Sequence[str] | None = None
+
+    def call(self, core: Core, *, tag: str | None, node: str | None, timeout: float | None) -> Call:
+        """Return the call for this request.
+
+        Raises:
+            ConfigurationError: A member is of the wrong kind.
+        """
+        body = wire_completion_request({**asdict(self), "model": bare_model(self.model)})
+        return _call(core, COMPLETION_ROUTE, body, tag=tag, node=node, timeout=timeout)
+
+
+def _call(
+    core: Core,
+    route: str,
+    body: Mapping[str, object],
+    *,
+    tag: str | None,
+    node: str | None,
+    timeout: float | None,
+) -> Call:
+    if timeout is not None and (isinstance(timeout, bool) or not timeout > 0):
+        raise ConfigurationError(f"timeout is {timeout!r}", hint="Pass seconds, more than zero.")
+    model = str(body["model"])
+    return Call(
+        route=route,
+        model=model,
+        body=body,
+        payload=encode(body),
+        price=model_price(core.config.profile.prices, model),
+        settlement=core.config.settlement,
+        timeout=timeout or core.config.timeout,
+        tag=tag,
+        node=node,
+    )

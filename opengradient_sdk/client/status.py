@@ -1,0 +1,45 @@
+"""Error answers of nodes as exceptions."""
+
+from __future__ import annotations
+
+import json
+
+from ..errors import APIStatusError
+from .reply import is_json_object
+
+
+def status_error(status: int, body: bytes) -> APIStatusError:
+    """Return the error for a node's status and body."""
+    content: object = body.decode("utf-8", "replace")
+    try:
+        content = json.loads(body)
+    except ValueError:
+        pass  # a body that is not JSON is kept as text
+    said = _message(content)
+    kind = APIStatusError.for_status(status)
+    return kind(
+        f"the node answered {status}: {said}" if said else f"the node answered {status}",
+        status_code=status,
+        body=content,
+        hint=_status_hint(status, said),
+    )
+
+
+def _message(content: object) -> str:
+    if is_json_object(content):
+        for member in ("error", "detail", "title", "message"):
+            value = content.get(member)
+            if isinstance(value, str) and value:
+                return value[:300]
+        return ""
+    return content.strip()[:300] if isinstance(content, str) else ""
+
+
+def _status_hint(status: int, said: str) -> str:
+    if "is not supported" in said:
+        return "client.models.list() has the models of this network."
+    if status == 503:
+        return "The node has no OPG price at the moment; try again, or another node."
+    if status >= 500:
+        return "The node or its provider failed; nodes do not bill this. Try again."
+    return ""

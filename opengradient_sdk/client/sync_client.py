@@ -1,0 +1,328 @@
+"""``OpenGradient``: the same client without ``await``, for scripts and notebooks.
+
+Every call runs on one background event loop (the portal); the bodies are those of the async
+client, and so are the names and signatures.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from .._core.clock import Clock
+from .._core.portal import Portal
+from ..chain import Chain, PendingTx
+from ..payments import PaymentRules
+from ..payments.state import OpenAuthorization
+from ..profiles import Profile
+from ..signers import Signer
+from ..types import Address, Bytes32, SignedTx
+from ..verification import Assurance
+from .async_client import AsyncOpenGradient
+from .blocking import Blocking, Twin
+from .config import DEFAULT_TIMEOUT, ClientConfig, Money, OnAmbiguous, SettlementMode, Trust
+from .contracts import Contracts
+from .events import Event
+from .reply import ParsedReply, Reply
+from .resources.chat import Chat
+from .resources.completions import Completions
+from .resources.models import Models
+from .resources.nodes import Nodes
+from .resources.payments import Payments
+from .resources.receipts import Receipts
+from .resources.requests import Messages
+from .resources.wallet import Wallet
+from .stream import ChatStream
+
+if TYPE_CHECKING:
+    import pydantic
+
+    M = TypeVar("M", bound=pydantic.BaseModel)
+else:
+    M = TypeVar("M")
+
+R = TypeVar("R")
+
+
+class SyncChatStream:
+    """One streamed answer; use it with ``with``. See ``ChatStream``."""
+
+    def __init__(self, stream: ChatStream, portal: Portal) -> None:
+        self._stream = stream
+        self._portal = portal
+
+    def __enter__(self) -> Self:
+        """Send the request; the answer has begun when this returns."""
+        self._portal.call(self._stream.__aenter__())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the answer; what was not read is dropped, and never verified."""
+        self._portal.call(self._stream.__aexit__(kind, error, traceback))
+
+    @property
+    def text_stream(self) -> Iterator[str]:
+        """The pieces of text as they arrive: provisional until ``get_final_reply`` returns."""
+        texts = self._stream.text_stream
+
+        async def next_text() -> str | None:
+            return await anext(texts, None)
+
+        while (text := self._portal.call(next_text())) is not None:
+            yield text
+
+    def get_final_reply(self) -> Reply:
+        """Read to the end and return the verified answer; errors as ``ChatStream``."""
+        return self._portal.call(self._stream.get_final_reply())
+
+
+class SyncChat(Twin[Chat]):
+    """``client.chat`` without ``await``."""
+
+    create = Blocking(Chat.create)
+    estimate = Blocking(Chat.estimate)
+
+    def stream(
+        self,
+        *,
+        model: str,
+        messages: Messages,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        tools: Sequence[Mapping[str, object]] | None = None,
+        tool_choice: str | Mapping[str, object] | None = None,
+        response_format: Mapping[str, object] | None = None,
+        web_search: bool = False,
+        tag: str | None = None,
+        node: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncChatStream:
+        """Return a stream to be used with ``with``; see ``Chat.stream``."""
+        stream = self.find().stream(
+            model=model,
+            messages=messages,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            stop=stop,
+            tools=tools,
+            tool_choice=tool_choice,
+            response_format=response_format,
+            web_search=web_search,
+            tag=tag,
+            node=node,
+            timeout=timeout,
+        )
+        return SyncChatStream(stream, self.portal)
+
+    def parse(
+        self,
+        *,
+        model: str,
+        messages: Messages,
+        response_model: type[M],
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        tag: str | None = None,
+        node: str | None = None,
+        timeout: float | None = None,
+    ) -> ParsedReply[M]:
+        """Return a verified answer as an object of a pydantic class; see ``Chat.parse``."""
+        return self.portal.call(
+            self.find().parse(
+                model=model,
+                messages=messages,
+                response_model=response_model,
+                max_tokens=max_tokens,
+                temperature=temperature,
+                tag=tag,
+                node=node,
+                timeout=timeout,
+            )
+        )
+
+
+class SyncCompletions(Twin[Completions]):
+    """``client.completions`` without ``await``."""
+
+    create = Blocking(Completions.create)
+
+
+class SyncModels(Twin[Models]):
+    """``client.models`` without ``await``."""
+
+    list = Blocking(Models.list)
+
+
+class SyncNodes(Twin[Nodes]):
+    """``client.nodes`` without ``await``."""
+
+    list = Blocking(Nodes.list)
+    snapshot = Blocking(Nodes.snapshot)
+
+
+class SyncWallet(Twin[Wallet]):
+    """``client.wallet`` without ``await``."""
+
+    balances = Blocking(Wallet.balances)
+    ensure_allowance = Blocking(Wallet.ensure_allowance)
+
+    @property
+    def address(self) -> Address:
+        """The account that pays."""
+        return self.find().address
+
+
+class SyncReceipts(Twin[Receipts]):
+    """``client.receipts`` without ``await``."""
+
+    get = Blocking(Receipts.get)
+    list = Blocking(Receipts.list)
+    refresh = Blocking(Receipts.refresh)
+    wait = Blocking(Receipts.wait)
+
+
+class SyncPayments(Twin[Payments]):
+    """``client.payments`` without ``await``."""
+
+    challenge = Blocking(Payments.challenge)
+    authorize = Blocking(Payments.authorize)
+    status = Blocking(Payments.status)
+    cancel = Blocking(Payments.cancel)
+
+    @property
+    def unresolved(self) -> tuple[OpenAuthorization, ...]:
+        """Every authorization of this client that the chain has not spoken about yet."""
+        return self.find().unresolved
+
+
+class SyncPendingTx(Twin[PendingTx]):
+    """A transaction that was handed to the chain."""
+
+    wait = Blocking(PendingTx.wait)
+
+    @property
+    def hash(self) -> Bytes32:
+        """The transaction's hash."""
+        return self.find().hash
+
+
+class SyncChain(Twin[Chain]):
+    """One of ``client.chains`` without ``await``."""
+
+    build = Blocking(Chain.build)
+    sign = Blocking(Chain.sign)
+    execute = Blocking(Chain.execute)
+    read = Blocking(Chain.read)
+
+    def send(self, signed: SignedTx) -> SyncPendingTx:
+        """Hand ``signed`` to the chain and return what follows it; see ``Chain.send``."""
+        pending = self.portal.call(self.find().send(signed))
+        return SyncPendingTx(lambda: pending, self.portal)
+
+
+class SyncChains:
+    """``client.chains`` without ``await``."""
+
+    def __init__(self, find: Callable[[], AsyncOpenGradient], portal: Portal) -> None:
+        self.payments = SyncChain(lambda: find().chains.payments, portal)
+        self.registry = SyncChain(lambda: find().chains.registry, portal)
+
+
+class OpenGradient:
+    """``AsyncOpenGradient`` without ``await``: same names, same arguments, same money rules.
+
+    Use it with ``with``. Calls may come from several threads, and from inside a running event loop
+    (which they block).
+
+    Example:
+        >>> with OpenGradient(budget="1 OPG") as client:
+        ...     reply = client.chat.create(model="openai/gpt-5", messages="hi", max_tokens=64)
+        ...     print(reply.text, reply.receipt.cost, reply.receipt.assurance.name)
+    """
+
+    def __init__(
+        self,
+        *,
+        signer: Signer | str | None = None,
+        network: Profile | str | None = None,
+        budget: Money | None = None,
+        require: Assurance = Assurance.REGISTERED,
+        trust: Trust | None = None,
+        store: str | os.PathLike[str] | None = None,
+        settlement: SettlementMode = "batch",
+        on_ambiguous: OnAmbiguous = "retry_same",
+        timeout: float = DEFAULT_TIMEOUT,
+        clock: Clock | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        rules: PaymentRules | None = None,
+    ) -> None:
+        self._client = client = AsyncOpenGradient(
+            signer=signer,
+            network=network,
+            budget=budget,
+            require=require,
+            trust=trust,
+            store=store,
+            settlement=settlement,
+            on_ambiguous=on_ambiguous,
+            timeout=timeout,
+            clock=clock,
+            on_event=on_event,
+            rules=rules,
+        )
+        self._portal = portal = Portal()
+        self.chat = SyncChat(lambda: client.chat, portal)
+        self.completions = SyncCompletions(lambda: client.completions, portal)
+        self.models = SyncModels(lambda: client.models, portal)
+        self.nodes = SyncNodes(lambda: client.nodes, portal)
+        self.wallet = SyncWallet(lambda: client.wallet, portal)
+        self.receipts = SyncReceipts(lambda: client.receipts, portal)
+        self.payments = SyncPayments(lambda: client.payments, portal)
+        self.chains = SyncChains(lambda: client, portal)
+
+    @property
+    def config(self) -> ClientConfig:
+        """What the client was told, resolved."""
+        return self._client.config
+
+    @property
+    def contracts(self) -> Contracts:
+        """The network's contracts, typed; their reads are async: ``client.run(…)`` waits for one."""
+        return self._client.contracts
+
+    def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
+        """Run a coroutine of the async client's parts and return its result."""
+        return self._portal.call(coroutine)
+
+    def __enter__(self) -> Self:
+        """Open the client; nothing is sent yet."""
+        self._portal.start()
+        self._portal.call(self._client.__aenter__())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the client: see ``close``."""
+        self.close()
+
+    def close(self) -> None:
+        """End background work, close connections and files, join the thread."""
+        try:
+            self._portal.call(self._client.aclose())
+        finally:
+            self._portal.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.config!r})"

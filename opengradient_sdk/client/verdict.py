@@ -1,0 +1,177 @@
+"""Verifying an answer and writing its receipt."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Generic, Protocol, TypeVar
+
+from ..errors import AssuranceError, Spent, VerificationError
+from ..ledger.receipt import AuthorizationFacts, DataState, Receipt
+from ..network.connection import NodeConnection
+from ..network.records import NodeRecord, RegistrySnapshot
+from ..payments.pricing import cost_atoms
+from ..types import Amount
+from ..verification import (
+    Assurance,
+    Check,
+    CheckStatus,
+    Evidence,
+    SignedFields,
+    uncovered_request,
+    verify_answer,
+)
+from .call import Call
+from .core import Core
+from .exchange import Delivery
+from .reply import Usage
+
+
+class Output(Protocol):
+    """What an answer says, as far as its verification needs to know."""
+
+    @property
+    def signed_text(self) -> str:
+        """The text whose hash the node signed."""
+        ...
+
+    @property
+    def uncovered(self) -> tuple[str, ...]:
+        """What of the answer the signature does not bind."""
+        ...
+
+
+AnswerT = TypeVar("AnswerT", bound=Output)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Generic[AnswerT]):
+    """What a node answered, before it is verified.
+
+    ``signed`` has the ``tee_*`` members; ``read`` says what the answer says, or refuses it.
+    """
+
+    signed: object
+    read: Callable[[], AnswerT]
+    usage: Usage | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict(Generic[AnswerT]):
+    output: AnswerT | None
+    fields: SignedFields | None
+    evidence: Evidence
+    uncovered: tuple[str, ...]
+    failure: VerificationError | None
+
+
+def conclude(
+    core: Core,
+    call: Call,
+    connection: NodeConnection,
+    snapshot: RegistrySnapshot,
+    delivery: Delivery,
+    answered: Answered[AnswerT],
+    *,
+    started: float,
+) -> tuple[AnswerT, Receipt]:
+    """Verify an answer; its cost is counted and its receipt kept whatever comes out.
+
+    Raises:
+        VerificationError: A check failed or the assurance is too low; the call was paid.
+    """
+    record, life = connection.record, delivery.authorization
+    cost = _cost(call, answered.usage, connection.last_opg_usd)
+    life.answered(cost)
+    verdict = _verify(call, record, answered, core.clock.now())
+    receipt = Receipt(
+        id=f"rcpt_{secrets.token_hex(12)}",
+        route=call.route,
+        model=call.model,
+        tag=call.tag,
+        created_at=started,
+        latency=core.clock.now() - started,
+        tee_id=record.tee_id,
+        endpoint=record.endpoint,
+        pcr_hash=record.pcr_hash,
+        signed=verdict.fields,
+        cost=None if cost is None else Amount(cost),
+        authorization=AuthorizationFacts.of(life),
+        payment=life.status,
+        data=DataState.NONE if call.settlement == "private" else DataState.PROMISED,
+        uncovered=verdict.uncovered,
+        evidence=verdict.evidence.with_(_registered(snapshot, record)),
+        resent=delivery.resent,
+        life=life,
+    )
+    core.receipts.add(receipt)
+    _require(core, receipt, verdict)
+    assert verdict.output is not None  # a reader that failed has been raised
+    return verdict.output, receipt
+
+
+def _verify(
+    call: Call, record: NodeRecord, answered: Answered[AnswerT], now: float
+) -> _Verdict[AnswerT]:
+    output: AnswerT | None = None
+    fields: SignedFields | None = None
+    try:
+        output = answered.read()
+        fields = SignedFields.from_json(answered.signed)
+        evidence = verify_answer(
+            request_body=call.body,
+            answer_fields=fields,
+            output_text=output.signed_text,
+            public_key_der=record.public_key_der,
+            expected_tee_id=record.tee_id,
+            now=now,
+        )
+    except VerificationError as error:
+        found = error.evidence
+        evidence = found if isinstance(found, Evidence) else Evidence()
+        return _Verdict(output, fields, evidence, output.uncovered if output else (), error)
+    beside = uncovered_request(call.body, fields.request_hash)
+    return _Verdict(output, fields, evidence, (*output.uncovered, *beside), None)
+
+
+def _cost(call: Call, usage: Usage | None, opg_usd: Decimal | None) -> int | None:
+    if usage is None:
+        return 0  # nodes bill by the token counts they report, and nothing without them
+    if call.price is None or opg_usd is None:
+        return None
+    return cost_atoms(call.price, usage.prompt_tokens, usage.completion_tokens, opg_usd)
+
+
+def _require(core: Core, receipt: Receipt, verdict: _Verdict[AnswerT]) -> None:
+    required, failure = core.config.require, verdict.failure
+    if failure is not None and (required > Assurance.UNVERIFIED or verdict.output is None):
+        core.leave(receipt.tee_id, failure.short_message)
+        raise type(failure)(
+            failure.short_message,
+            hint=failure.hint,
+            evidence=receipt.evidence,
+            receipt_id=receipt.id,
+            spent=Spent.YES,
+            amount=receipt.cost,
+        ) from failure
+    if receipt.assurance < required:
+        raise AssuranceError(
+            f"the answer is {receipt.assurance.name}, required is {required.name}",
+            hint="Lower require=, or use a node that proves more.",
+            evidence=receipt.evidence,
+            receipt_id=receipt.id,
+            spent=Spent.YES,
+            amount=receipt.cost,
+        )
+
+
+def _registered(snapshot: RegistrySnapshot, record: NodeRecord) -> Check:
+    return Check(
+        "registry",
+        CheckStatus.PASSED,
+        f"key, node and build {record.pcr_hash} are active",
+        f"{snapshot.registry} on chain {snapshot.chain_id} at block {snapshot.block_number}, "
+        f"by {', '.join(snapshot.rpc_urls)}",
+    )

@@ -1,0 +1,149 @@
+"""A receipt: who answered, what it cost, what is proven, and what is still open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ..payments.state import OpenAuthorization, PaymentState, PaymentStatus
+from ..types import Address, Amount, Bytes32
+from ..verification import Assurance, CheckStatus, Evidence, SignedFields
+
+
+class DataState(Enum):
+    """What is known about the settlement of the hashes of question and answer."""
+
+    NONE = "none"
+    PROMISED = "promised"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationFacts:
+    """The public facts of the authorization a call joined; no secret among them.
+
+    ``max_amount`` is the cap of the whole session, ``deadline`` Unix seconds. ``served`` sums the
+    computed costs of the session's calls when this receipt was made or refreshed.
+    """
+
+    owner: Address
+    network: str
+    nonce: int
+    max_amount: Amount
+    recipient: Address
+    facilitator: Address | None
+    deadline: int
+    served: Amount
+    calls: int
+    unpriced: int
+    resent: int
+
+    @classmethod
+    def of(cls, life: OpenAuthorization) -> AuthorizationFacts:
+        """Return the facts as they are now."""
+        signed = life.authorization
+        return cls(
+            owner=signed.owner,
+            network=signed.network,
+            nonce=signed.nonce,
+            max_amount=Amount(signed.max_amount),
+            recipient=signed.recipient,
+            facilitator=signed.facilitator,
+            deadline=signed.deadline,
+            served=Amount(life.served),
+            calls=life.calls,
+            unpriced=life.unpriced,
+            resent=life.resent,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What is known about one answered call.
+
+    ``cost`` is computed from the node's token counts, its OPG price and the list price; what was
+    really charged is ``payment.amount``, for the whole session. ``created_at`` and ``latency`` are
+    seconds of the client's clock, ``signed.timestamp`` of the enclave's. ``assurance`` is derived
+    from ``evidence``; nothing here says more than what was checked. ``signed`` holds the node's own
+    statement (hashes, time, signature), ``None`` where it made none that could be read.
+    """
+
+    id: str
+    route: str
+    model: str
+    tag: str | None
+    created_at: float
+    latency: float
+    tee_id: Bytes32
+    endpoint: str
+    pcr_hash: Bytes32
+    signed: SignedFields | None
+    cost: Amount | None
+    authorization: AuthorizationFacts
+    payment: PaymentStatus
+    data: DataState
+    uncovered: tuple[str, ...]
+    evidence: Evidence
+    resent: int = 0
+    life: OpenAuthorization | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def assurance(self) -> Assurance:
+        """How much is proven about the answer, derived from the evidence."""
+        return self.evidence.assurance
+
+    @property
+    def unresolved(self) -> tuple[str, ...]:
+        """What is still open, and what would settle it."""
+        return tuple(_unresolved(self))
+
+    def explain(self) -> str:
+        """Return plain sentences: what was signed, what it cost, what is proven, what is open."""
+        return "\n".join(_sentences(self))
+
+
+def _unresolved(receipt: Receipt) -> Sequence[str]:
+    facts, state = receipt.authorization, receipt.payment.state
+    items: list[str] = []
+    if state is PaymentState.OPEN:
+        items.append(
+            f"payment: up to {facts.max_amount} until the node settles or the permit expires at "
+            f"{facts.deadline}; receipts.wait(receipt, payment=PaymentState.SETTLED) follows it"
+        )
+    if state is PaymentState.UNKNOWN:
+        items.append(f"payment: {receipt.payment.reason}; receipts.refresh asks again")
+    if state is PaymentState.SETTLED:
+        items.append("payment: settled, but not in a finalized block yet")
+    if receipt.resent:
+        items.append(
+            f"payment: the request was sent {receipt.resent + 1} times after a failure and may "
+            "have been billed more than once, within the same cap"
+        )
+    if receipt.data is DataState.PROMISED:
+        items.append("data: the node promised to settle the hashes; nothing has been seen on chain")
+    items.extend(
+        f"{check.name}: {check.reason}"
+        for check in receipt.evidence.checks
+        if check.status in (CheckStatus.PENDING, CheckStatus.FAILED)
+    )
+    return items
+
+
+def _sentences(receipt: Receipt) -> Sequence[str]:
+    facts = receipt.authorization
+    cost = (
+        f"computed cost {receipt.cost}" if receipt.cost is not None else "its cost is not known yet"
+    )
+    lines = [
+        f"Model {receipt.model} was asked on node {receipt.tee_id} at {receipt.endpoint}.",
+        f"A Permit2 authorization of at most {facts.max_amount} to {facts.recipient} on "
+        f"{facts.network} pays for the session (nonce {facts.nonce}); this call: {cost}.",
+        f"The session has served {facts.calls} call(s) for {facts.served} so far.",
+        f"Payment is {receipt.payment}.",
+        f"Proven about the answer: {receipt.assurance.name}.",
+    ]
+    lines += [f"  {c.status.value}: {c.name} – {c.reason}" for c in receipt.evidence.checks]
+    if receipt.uncovered:
+        lines.append("Not covered by any proof: " + ", ".join(receipt.uncovered) + ".")
+    lines += [f"Still open: {item}." for item in receipt.unresolved]
+    return lines
