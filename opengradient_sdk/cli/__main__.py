@@ -1,0 +1,7 @@
+"""``python -m opengradient_sdk.cli`` is ``ogsdk``."""
+
+from __future__ import annotations
+
+from . import main
+
+main()
