@@ -93,6 +93,11 @@ class ClientConfig:
             raise ConfigurationError(
                 f"timeout is {timeout!r}", hint="Pass a positive number of seconds."
             )
+        if require >= Assurance.ATTESTED and not (trust and trust.measurements):
+            raise ConfigurationError(
+                "require=Assurance.ATTESTED needs the builds that you accept",
+                hint="Pass trust=Trust(measurements=frozenset({Bytes32(pcr_hash), …})).",
+            )
         return cls(
             signer=signer_from(key),
             profile=profile,

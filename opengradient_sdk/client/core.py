@@ -26,6 +26,7 @@ from ..payments.settlement import Claim, SettlementWatcher
 from ..payments.state import OpenAuthorization, PaymentState, PaymentStatus
 from ..signers import GuardedSigner
 from ..types import Bytes32
+from .attesting import Attesting
 from .config import ClientConfig
 from .contracts import Contracts
 from .events import Emit, NodeLeft, PaymentResolved
@@ -86,6 +87,7 @@ class Core:
             clock=self.clock,
         )
         self.health = NodeHealth(self.clock)
+        self.attesting = Attesting(config.trust, self.clock)
         self.rng = random.SystemRandom()
         self.receipts = ReceiptBook()
         self._connections: dict[NodeRecord, NodeConnection] = {}

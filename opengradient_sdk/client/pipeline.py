@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from ..ledger.receipt import Receipt
 from ..network.connection import NodeConnection
 from ..network.records import RegistrySnapshot
-from ..payments.state import OpenAuthorization
+from ..verification import Assurance
 from .call import Call
 from .core import Core
 from .exchange import Delivery, Exchange, Transmission
@@ -75,10 +75,13 @@ class Pipeline:
         core, started = self._core, self._core.clock.now()
         sessions = core.sessions
 
-        def session(connection: NodeConnection) -> Awaitable[OpenAuthorization]:
-            record = connection.record
-            return sessions.prepare(
-                record.tee_id, call.route, lambda: open_session(core, connection, call)
+        async def session(connection: NodeConnection) -> None:
+            if core.config.require >= Assurance.ATTESTED:
+                await core.attesting.prove(connection)
+            await sessions.prepare(
+                connection.record.tee_id,
+                call.route,
+                lambda: open_session(core, connection, call),
             )
 
         connection, snapshot = await self.router.choose(call.node, session)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from .._core.retry import retry
 from ..errors import (
+    AttestationError,
     InvalidChallengeError,
     NetworkError,
     NoNodeAvailableError,
@@ -22,7 +23,14 @@ from ..types import Bytes32
 from .core import Core
 
 _TRIES = 3
-_NODES_FAULT = (PinMismatchError, RedirectError, InvalidChallengeError)
+_NODES_FAULT = (AttestationError, PinMismatchError, RedirectError, InvalidChallengeError)
+_NODE_FAILED = (
+    AttestationError,
+    InvalidChallengeError,
+    NetworkError,
+    RateLimitedError,
+    ServerError,
+)
 
 
 class Router:
@@ -55,7 +63,7 @@ class Router:
             connection = self._core.connection(record)
             try:
                 await prepare(connection)
-            except (NetworkError, InvalidChallengeError, ServerError, RateLimitedError) as error:
+            except _NODE_FAILED as error:
                 failures[record.tee_id] = error
                 if isinstance(error, _NODES_FAULT) and len(snapshot.nodes) > 1:
                     self._core.leave(record.tee_id, error.short_message)
@@ -120,4 +128,4 @@ class Router:
 def _may_help_elsewhere(error: BaseException) -> bool:
     if isinstance(error, NoNodeAvailableError):
         return False
-    return isinstance(error, NetworkError | InvalidChallengeError | ServerError | RateLimitedError)
+    return isinstance(error, _NODE_FAILED)

@@ -102,7 +102,7 @@ def conclude(
         payment=life.status,
         data=DataState.NONE if call.settlement == "private" else DataState.PROMISED,
         uncovered=verdict.uncovered,
-        evidence=verdict.evidence.with_(_registered(snapshot, record)),
+        evidence=_with_node(verdict.evidence, core, snapshot, record),
         resent=delivery.resent,
         life=life,
     )
@@ -165,6 +165,14 @@ def _require(core: Core, receipt: Receipt, verdict: _Verdict[AnswerT]) -> None:
             spent=Spent.YES,
             amount=receipt.cost,
         )
+
+
+def _with_node(
+    evidence: Evidence, core: Core, snapshot: RegistrySnapshot, record: NodeRecord
+) -> Evidence:
+    """Add what is known about the node itself."""
+    node = (_registered(snapshot, record), core.attesting.check(record))
+    return Evidence((*evidence.checks, *node))
 
 
 def _registered(snapshot: RegistrySnapshot, record: NodeRecord) -> Check:

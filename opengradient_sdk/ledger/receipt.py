@@ -57,7 +57,7 @@ class AuthorizationFacts:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Receipt:
     """What is known about one answered call.
 
@@ -85,7 +85,7 @@ class Receipt:
     uncovered: tuple[str, ...]
     evidence: Evidence
     resent: int = 0
-    life: OpenAuthorization | None = field(default=None, repr=False, compare=False)
+    life: OpenAuthorization | None = field(default=None, compare=False)
 
     @property
     def assurance(self) -> Assurance:
@@ -96,6 +96,13 @@ class Receipt:
     def unresolved(self) -> tuple[str, ...]:
         """What is still open, and what would settle it."""
         return tuple(_unresolved(self))
+
+    def __repr__(self) -> str:
+        cost = "cost unknown" if self.cost is None else str(self.cost)
+        return (
+            f"Receipt({self.id}: {self.model}, {cost}, {self.assurance.name}, "
+            f"payment {self.payment.state.value})"
+        )
 
     def explain(self) -> str:
         """Return plain sentences: what was signed, what it cost, what is proven, what is open."""

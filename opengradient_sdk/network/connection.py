@@ -10,11 +10,11 @@ from typing import Final
 
 from .._core.clock import Clock
 from .._core.http import HttpClient, HttpResponse, HttpStream
-from ..errors import NetworkError
+from ..errors import NetworkError, NodeProtocolError
 from .records import NodeRecord
 
 _PRICE_MAX_AGE: Final = 300.0
-_PRICE_TIMEOUT: Final = 10.0
+_FREE_TIMEOUT: Final = 10.0
 
 _BEARER: Final = "Bearer opengradient-sdk"
 """Nodes demand some bearer token on every paid route and ignore its value."""
@@ -65,6 +65,27 @@ class NodeConnection:
             timeout=timeout,
         )
 
+    async def attestation(self, nonce: bytes) -> str:
+        """Return the base64 of an attestation document that the node makes for ``nonce``.
+
+        **Trust**: nothing by itself; the document proves something once it is verified.
+
+        Raises:
+            NetworkError: The node could not be asked, or gave no document.
+        """
+        answer = await self._http.request(
+            "GET",
+            f"{self._base}/enclave/attestation?nonce={nonce.hex()}",
+            pin=self.record.tls_certificate_der,
+            timeout=_FREE_TIMEOUT,
+        )
+        if answer.status != 200:
+            raise NodeProtocolError(
+                f"node {self.record.tee_id} gave no attestation document ({answer.status})",
+                hint="Use another node, or require less than ATTESTED.",
+            )
+        return answer.body.decode("ascii", "replace").strip()
+
     @property
     def last_opg_usd(self) -> Decimal | None:
         """The price last read, while it is not older than 5 minutes."""
@@ -82,7 +103,7 @@ class NodeConnection:
                     "GET",
                     self._base + "/health",
                     pin=self.record.tls_certificate_der,
-                    timeout=_PRICE_TIMEOUT,
+                    timeout=_FREE_TIMEOUT,
                 )
             except NetworkError:
                 return None  # a node without a price can still be called; the cost stays unknown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..chain import Chain
@@ -13,7 +13,7 @@ from ..chain.contracts.erc20 import ALLOWANCE, BALANCE_OF
 from ..chain.rpc import call_message
 from ..errors import AllowanceError, ChainError, InsufficientFundsError, InsufficientOPGError
 from ..profiles import Profile
-from ..types import Address, Amount, SignedTx, TxRequest, hex_to_bytes
+from ..types import Address, Amount, SignedTx, hex_to_bytes
 from .extensions import ERC20_APPROVAL, erc20_approval_info
 
 _SPONSORED_GAS: Final = 70_000
@@ -31,6 +31,12 @@ class Funds:
     block_number: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Sponsored:
+    signed: SignedTx
+    amount: int
+
+
 class AllowanceKeeper:
     """Makes sure that a node can collect what is about to be authorized.
 
@@ -45,7 +51,7 @@ class AllowanceKeeper:
         self._owner = owner
         self._approval = approval
         self._opg = Erc20(chain.rpc, profile.opg)
-        self._sponsored: SignedTx | None = None
+        self._sponsored: _Sponsored | None = None
 
     async def funds(self) -> Funds:
         """Return balance and allowance in one round trip.
@@ -103,11 +109,11 @@ class AllowanceKeeper:
         if ERC20_APPROVAL in extensions:
             approval = await self._sponsored_approval(cap, funds)
             return erc20_approval_info(
-                approval,
+                approval.signed,
                 owner=self._owner,
                 asset=self._profile.opg,
                 spender=self._profile.permit2,
-                amount=self._amount(cap),
+                amount=approval.amount,
             )
         await self.approve(self._amount(cap))
         return None
@@ -133,19 +139,18 @@ class AllowanceKeeper:
     def _amount(self, cap: int) -> int:
         return max(self._approval, cap)
 
-    async def _sponsored_approval(self, cap: int, funds: Funds) -> SignedTx:
+    async def _sponsored_approval(self, cap: int, funds: Funds) -> _Sponsored:
         known = self._sponsored
-        if known is not None and known.tx.nonce >= funds.transaction_count:
+        if known and known.amount >= cap and known.signed.tx.nonce >= funds.transaction_count:
             return known
-        request = self._opg.approve(self._profile.permit2, self._amount(cap))
-        prepared = await self._chain.build(
-            TxRequest(to=request.to, data=request.data, gas=_SPONSORED_GAS)
-        )
+        amount = self._amount(cap)
+        request = self._opg.approve(self._profile.permit2, amount)
+        prepared = await self._chain.build(replace(request, gas=_SPONSORED_GAS), sponsored=True)
         if prepared.gas * prepared.max_fee_per_gas > _MAX_FEE:
             self._chain.discard(prepared)
             raise AllowanceError(
                 f"an approval would cost up to {prepared.estimate()}, which is not sponsored",
                 hint="Fees are unusually high, or the RPC endpoint lies about them; try later.",
             )
-        self._sponsored = await self._chain.sign(prepared)
+        self._sponsored = _Sponsored(await self._chain.sign(prepared), amount)
         return self._sponsored

@@ -19,7 +19,7 @@ class ChainProfile:
 
     name: str
     chain_id: int
-    rpc_urls: tuple[str, ...]
+    rpc_urls: tuple[str, ...] = field(repr=False)  # they may hold credentials
     block_time: float
     op_stack: bool = False
     coin: str = "ETH"

@@ -13,7 +13,7 @@ _TEXT = re.compile(r"\s*(\d[\d_]*(?:\.\d+)?)\s*([A-Za-z]*)\s*\Z", re.ASCII)
 _MAX_DIGITS: Final = 78  # a uint256 has no more; 10**exponent must not eat the memory
 
 
-@dataclass(frozen=True, slots=True, order=False)
+@dataclass(frozen=True, slots=True, repr=False)
 class Amount:
     """An amount of a token, held as integer atoms (1 OPG = 10^18 atoms).
 
@@ -121,6 +121,9 @@ class Amount:
 
     def __bool__(self) -> bool:
         return self.atoms != 0
+
+    def __repr__(self) -> str:
+        return f"Amount('{self}')"
 
     def __str__(self) -> str:
         whole, rest = divmod(abs(self.atoms), 10**self.decimals)
