@@ -22,7 +22,7 @@ from ..signers.protocol import Signer
 from ..types import Address, PreparedTx, SignedTx, TxReceipt, TxRequest
 from .blocks import BlockRef
 from .envelope import check_signed
-from .fillers import GAS_PRICE_ORACLE, Draft, Filler, recommended_fillers
+from .fillers import GAS_PRICE_ORACLE, Draft, Filler, Funds, recommended_fillers
 from .nonces import NonceLeases
 from .pending import Confirmations, PendingTx
 from .rpc import Rpc
@@ -87,11 +87,13 @@ class Chain:
         finally:
             await http.aclose()
 
-    async def build(self, request: TxRequest) -> PreparedTx:
+    async def build(self, request: TxRequest, *, sponsored: bool = False) -> PreparedTx:
         """Return the whole transaction, every field visible, with a nonce leased for it.
 
         It is simulated first unless its gas was given. ``discard`` gives the nonce back when the
-        transaction is not wanted after all. A nonce in ``request`` is taken as it is.
+        transaction is not wanted after all. A nonce in ``request`` is taken as it is. For a
+        ``sponsored`` transaction somebody else sends the account its fee before it is sent, so
+        the balance is not asked.
 
         Raises:
             RevertedError: It would revert; the reason is decoded.
@@ -101,6 +103,8 @@ class Chain:
         """
         draft = Draft(request, self._account().address)
         for filler in self._fillers:
+            if sponsored and isinstance(filler, Funds):
+                continue
             draft = await filler.fill(draft, self.rpc)
         prepared = draft.prepared(request.nonce or 0)  # shows what is missing before the lease
         if request.nonce is not None:

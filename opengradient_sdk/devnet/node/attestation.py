@@ -1,7 +1,8 @@
 """Attestation documents in the layout of AWS Nitro, under a root that belongs to one Devnet.
 
-The documents are genuine in form (COSE_Sign1 over ES384, a P-384 chain, protocol notes 4.5) and prove
-nothing about hardware: whoever has the root writes what he likes. That is what a Devnet is for.
+The documents are genuine in form (COSE_Sign1 over ES384, a P-384 chain; protocol notes 4.5) and
+prove nothing about hardware: whoever has the root writes what he likes. That is what a Devnet is
+for.
 """
 
 from __future__ import annotations

@@ -105,5 +105,5 @@ def _record(statement: Statement) -> JsonObject:
 
 
 def _named_account(payment: JsonObject) -> str:
-    """Return what the node software puts down as the user: the spender, not the payer (notes, S19)."""
+    """Return what the node software puts down as the user: the spender (protocol notes, S19)."""
     return str(payment["payload"]["permit2Authorization"].get("spender"))

@@ -23,6 +23,17 @@ _SHA256: Final = hashes.SHA256()
 _MGF: Final = padding.MGF1(_SHA256)
 _CERTIFICATE_LIFETIME: Final = dt.timedelta(days=365)
 _SIGNING_THREADS: Final = 2
+_SIGNS_ITSELF: Final = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class Enclave:
@@ -84,8 +95,10 @@ def _self_signed(key: ec.EllipticCurvePrivateKey, name: str, now: float) -> x509
         .not_valid_before(start)
         .not_valid_after(start + _CERTIFICATE_LIFETIME)
         .add_extension(loopback, critical=False)
-        # the published client loads this certificate as its only authority
+        # the published client loads this certificate as its only authority, strictly checked
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_SIGNS_ITSELF, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import Any
 
 from aiohttp import web
 
@@ -61,11 +60,12 @@ class Inference:
             await asyncio.sleep(faults.delay)
         if faults.status is not None:
             raise error(faults.status, "The node was told to answer with this status")
-        raw = await request.read()
-        rate = self._price(request, raw)
+        body, unreadable = _parsed(await request.read())
+        rate = self._price(request, body)
         if not request.headers.get("Authorization", "").startswith("Bearer "):
             raise problem(401, "No authorization token provided")
-        body = parse_body(raw)
+        if unreadable is not None:
+            raise unreadable
         if path == _CHAT:
             check_chat(body, self._services.mode)
         else:
@@ -77,7 +77,7 @@ class Inference:
             return await self._chat(exchange)
         return await self._completion(exchange)
 
-    def _price(self, request: web.BaseRequest, raw: bytes) -> Rate | None:
+    def _price(self, request: web.BaseRequest, body: JsonObject) -> Rate | None:
         """Return the rate of the model asked for; ``None`` where the schema check will refuse.
 
         Raises:
@@ -93,10 +93,7 @@ class Inference:
                     }
                 ),
             )
-        try:
-            model: Any = parse_body(raw).get("model")
-        except Refusal:
-            return None
+        model: object = body.get("model")
         if not isinstance(model, str):
             return None
         rate = self._services.prices.rate(model)
@@ -174,6 +171,14 @@ class Inference:
         if faults.garbage_body:
             return web.Response(text="<garbage>", content_type="application/json", headers=headers)
         return pretty_response(document, headers=headers)
+
+
+def _parsed(raw: bytes) -> tuple[JsonObject, Refusal | None]:
+    """Return a body, or an empty one and why: the gates look at it before that is an error."""
+    try:
+        return parse_body(raw), None
+    except Refusal as refusal:
+        return {}, refusal
 
 
 def _canonical_chat(exchange: Exchange) -> str:

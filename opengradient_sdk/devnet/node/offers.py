@@ -1,4 +1,7 @@
-"""What a node asks for: the 402 challenge and what counts as an answer to it (protocol notes 2.1–2.3)."""
+"""What a node asks for: the 402 challenge, and what counts as an answer to it.
+
+See the protocol notes, 2.1 to 2.3, and 2.6 for the sponsored approval.
+"""
 
 from __future__ import annotations
 

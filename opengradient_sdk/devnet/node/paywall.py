@@ -1,4 +1,4 @@
-"""The payment layer: who may pass to a paid route, and on whose session (protocol notes 2.2, 2.8)."""
+"""The payment layer: who may pass to a paid route, on which session (protocol notes 2.2, 2.8)."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What an answer costs: list prices, the OPG price, and rounding up to an atom (protocol notes 1.4, 3.7).
+"""What an answer costs: list prices, the OPG price, and rounding up to an atom.
 
-Three numbers are this node's own, because the network does not publish them: models that are listed
-without a price cost what ``gpt-5`` costs, a web search costs ``WEB_SEARCH_USD``, and an image of a
-model that is priced per image costs ``IMAGE_USD``. The last two are chosen so that a session's cap
-pays for several.
+See the protocol notes, 1.4 and 3.7. Three numbers are this node's own, because the network does not
+publish them: models that are listed without a price cost what ``gpt-5`` costs, a web search costs
+``WEB_SEARCH_USD``, and an image of a model that is priced per image costs ``IMAGE_USD``. The last
+two are chosen so that a session's cap pays for several.
 """
 
 from __future__ import annotations

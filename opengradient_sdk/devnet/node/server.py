@@ -179,7 +179,7 @@ class NodeServer:
 
 
 def _keys_refused(body: bytes, method: str) -> Refusal:
-    """The operator's route was used at the start: it takes nothing any more (protocol notes 3.1)."""
+    """Refuse the operator's route, which is used once, at the start (protocol notes 3.1)."""
     if method != "POST":
         return method_not_allowed("POST, OPTIONS")
     if not body:

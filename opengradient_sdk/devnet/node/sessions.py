@@ -1,7 +1,8 @@
 """Sessions: one verified payment, many answers, one settlement (protocol notes 2.8).
 
 A session is found by its id, or by the permit that pays it. The permit is its payer and nonce, not
-the text of the header that carried it, so one permit in two spellings opens one session (protocol notes, S9).
+the text of the header that carried it: one permit in two spellings opens one session (protocol
+notes, S9).
 """
 
 from __future__ import annotations

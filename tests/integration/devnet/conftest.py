@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 from eth_account import Account
-from eth_account.signers.local import LocalAccount
+
 from opengradient_sdk._core.clock import ShiftedClock
 from opengradient_sdk.devnet.contracts import addresses, artifacts, genesis_alloc
 from opengradient_sdk.devnet.evm import Anvil, Evm, PyEvm
 from opengradient_sdk.types import Address
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
 
 OPG = artifacts.load("OPG")
 FUNDS = 10**21
@@ -72,7 +76,11 @@ class RpcChain:
         """Send a transaction and return its receipt."""
         fields.setdefault("nonce", await self.nonce())
         tx_hash = await self.ask("eth_sendRawTransaction", self.raw(**fields))
-        return await self.ask("eth_getTransactionReceipt", tx_hash)
+        async with asyncio.timeout(10):
+            while True:
+                if receipt := await self.ask("eth_getTransactionReceipt", tx_hash):
+                    return receipt
+                await asyncio.sleep(0.01)  # anvil mines a moment after it has answered
 
     async def transfer(self, to: str, atoms: int) -> Mapping[str, Any]:
         """Send OPG and return the receipt."""

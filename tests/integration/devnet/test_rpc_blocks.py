@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import rlp
+
 from opengradient_sdk.types import keccak256
 
 STRANGER = "0x" + "22" * 20
 HEADER_MEMBERS = (
-    "parentHash sha3Uncles miner stateRoot transactionsRoot receiptsRoot logsBloom difficulty "
-    "number gasLimit gasUsed timestamp extraData mixHash nonce baseFeePerGas withdrawalsRoot "
-    "blobGasUsed excessBlobGas parentBeaconBlockRoot requestsHash"
-).split()
+    *("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot"),
+    *("logsBloom", "difficulty", "number", "gasLimit", "gasUsed", "timestamp", "extraData"),
+    *("mixHash", "nonce", "baseFeePerGas", "withdrawalsRoot", "blobGasUsed", "excessBlobGas"),
+    *("parentBeaconBlockRoot", "requestsHash"),
+)
 QUANTITIES = {
-    "difficulty", "number", "gasLimit", "gasUsed", "timestamp", "baseFeePerGas", "blobGasUsed",
+    "difficulty",
+    "number",
+    "gasLimit",
+    "gasUsed",
+    "timestamp",
+    "baseFeePerGas",
+    "blobGasUsed",
     "excessBlobGas",
 }
 
@@ -54,7 +62,7 @@ async def test_nonce_and_balance_are_read_at_a_block_too(chain):
     assert await chain.ask("eth_getTransactionCount", chain.address, "earliest") == "0x0"
     assert await chain.ask("eth_getTransactionCount", chain.address, "latest") == "0x1"
     assert await chain.ask("eth_getBalance", STRANGER, "earliest") == "0x0"
-    assert await chain.ask("eth_getBalance", STRANGER) == "0x7"
+    assert await chain.ask("eth_getBalance", STRANGER, "latest") == "0x7"
 
 
 async def test_code_and_storage_are_there(chain):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from eth_abi.abi import encode
+
 from opengradient_sdk.devnet.contracts import addresses, artifacts
 from opengradient_sdk.devnet.evm import JsonRpcError
 
@@ -28,7 +29,6 @@ async def test_a_revert_has_code_3_and_its_data(chain):
 
 async def test_a_reason_is_told_in_the_message(pyevm):
     # code that copies its calldata into a revert
-    echo = bytes.fromhex("600180808036033d833e8036033dfd")
     echo = bytes.fromhex("366000600037366000fd")
     init = bytes.fromhex(f"69{echo.hex()}600052600a6016f3")
     deployed = await pyevm.send(to="", data=init)
@@ -82,7 +82,11 @@ async def test_nonces_are_refused_in_geths_words(pyevm):
         ({"gas": 20_000}, "intrinsic gas too low: gas 20000, minimum needed 21000"),
         ({"gas": 21_100, "data": b"\1" * 10}, "intrinsic gas too low"),
         ({"gas": 10**9}, "exceeds block gas limit"),
-        ({"maxFeePerGas": 1, "maxPriorityFeePerGas": 1}, "max fee per gas less than block base fee"),
+        (
+            {"maxFeePerGas": 1, "maxPriorityFeePerGas": 1},
+            "max fee per gas less than block base fee",
+        ),
+        ({"maxFeePerGas": 10**8, "maxPriorityFeePerGas": 10**9}, "max priority fee per gas higher"),
         ({"chainId": 1}, "invalid sender: invalid chain id for signer: have 1 want 8453"),
         ({"to": "", "data": b"\0" * 49153, "gas": 10**7}, "max initcode size exceeded"),
     ],
@@ -160,8 +164,8 @@ async def test_batches_notifications_and_nonsense(pyevm):
 
 
 async def test_the_shortcut_raises_what_http_answers(chain):
+    message = call(addresses.OPG, OPG.encode_call("transfer", STRANGER, 1))
     with pytest.raises(JsonRpcError, match="execution reverted") as caught:
-        message = call(addresses.OPG, OPG.encode_call("transfer", STRANGER, 1))
         await chain.evm.request("eth_call", [message])
     assert caught.value.code == 3
     assert str(caught.value.data).startswith("0x")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from opengradient_sdk.devnet.contracts import addresses, artifacts
 from web3 import AsyncHTTPProvider, AsyncWeb3
+
+from opengradient_sdk.devnet.contracts import addresses, artifacts
 
 STRANGER = "0x" + "22" * 20
 

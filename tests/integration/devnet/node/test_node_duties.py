@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import ssl
 import threading
 from decimal import Decimal
 
@@ -261,6 +262,18 @@ async def test_the_certificate_is_for_loopback_and_survives_the_clock(july: Scen
     assert names.get_values_for_type(x509.DNSName) == ["localhost"]
     assert [str(ip) for ip in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
     assert (await july.customer.get("/health")).status == 200  # the customer pins it
+
+
+async def test_the_certificate_may_be_the_only_authority_under_strict_rules(july: Scene) -> None:
+    pem = ssl.DER_cert_to_PEM_cert(july.node.tls_certificate_der)
+    context = ssl.create_default_context(cadata=pem)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(july.node.endpoint + "/health", ssl=context) as reply,
+    ):
+        assert reply.status == 200
 
 
 async def test_another_certificate_is_not_the_nodes(july: Scene) -> None:

@@ -1,0 +1,57 @@
+"""A Devnet per module, and clients with wallets of their own on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from opengradient_sdk import AsyncOpenGradient, Devnet
+from opengradient_sdk.devnet.facilitator.faults import Faults as FacilitatorFaults
+from opengradient_sdk.devnet.node.faults import Faults as NodeFaults
+
+from .kit import Customer, CustomerFactory, new_customer
+
+
+@pytest.fixture(scope="module")
+async def net() -> AsyncIterator[Devnet]:
+    """A network with one node, shared by the tests of a module."""
+    async with Devnet(accounts=1) as network:
+        yield network
+
+
+@pytest.fixture
+async def customer(net: Devnet) -> AsyncIterator[CustomerFactory]:
+    """Makes clients with fresh wallets; at the end they are closed and everybody is honest again."""
+    async with AsyncExitStack() as stack:
+
+        async def make(*, opg: str = "10", eth: str = "0", **arguments: Any) -> Customer:
+            one = new_customer(net, opg=opg, eth=eth, **arguments)
+            return await stack.enter_async_context(one)
+
+        yield make
+    make_honest(net)
+
+
+@pytest.fixture
+def client(customer: CustomerFactory) -> Callable[..., Awaitable[AsyncOpenGradient]]:
+    """Makes open clients with fresh wallets: ``await client(budget="1 OPG", opg="5")``."""
+
+    async def make(**arguments: Any) -> AsyncOpenGradient:
+        return (await customer(**arguments)).client
+
+    return make
+
+
+def make_honest(net: Devnet) -> None:
+    """Switch every fault of a network off."""
+    for node in net.nodes:
+        _reset(node.faults, NodeFaults())
+    _reset(net.facilitator.faults, FacilitatorFaults())
+
+
+def _reset(faults: object, honest: object) -> None:
+    for name in type(honest).__dataclass_fields__:  # type: ignore[attr-defined]
+        setattr(faults, name, getattr(honest, name))
