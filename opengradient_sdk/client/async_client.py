@@ -13,7 +13,16 @@ from ..payments import PaymentRules
 from ..profiles import Profile
 from ..signers import Signer
 from ..verification import Assurance
-from .config import DEFAULT_TIMEOUT, ClientConfig, Money, OnAmbiguous, SettlementMode, Trust
+from .config import (
+    DEFAULT_TIMEOUT,
+    ClientConfig,
+    Money,
+    OnAmbiguous,
+    SettlementMode,
+    Trust,
+    find_wallet,
+    or_raise,
+)
 from .contracts import Contracts
 from .core import Chains, Core
 from .events import Event
@@ -84,8 +93,10 @@ class AsyncOpenGradient:
         on_event: Callable[[Event], None] | None = None,
         rules: PaymentRules | None = None,
     ) -> None:
+        wallet = find_wallet(signer)
+        del signer  # a traceback shows the locals of its frames
         self.config = ClientConfig.resolve(
-            signer=signer,
+            signer=or_raise(wallet),
             network=network,
             budget=budget,
             require=require,

@@ -62,7 +62,7 @@ class ClientConfig:
     def resolve(
         cls,
         *,
-        signer: Signer | str | None,
+        signer: Signer,
         network: Profile | str | None,
         budget: Money | None,
         require: Assurance,
@@ -81,28 +81,19 @@ class ClientConfig:
             TypeError: The budget is a float.
         """
         profile = _profile(network, os.environ)
-        key = signer if signer is not None else os.environ.get("OG_PRIVATE_KEY")
-        if key is None:
-            raise ConfigurationError(
-                "no wallet: neither signer= nor OG_PRIVATE_KEY is set",
-                hint="Set OG_PRIVATE_KEY to the key of a wallet that holds OPG, or pass signer=.",
-            )
         _one_of("settlement", settlement, get_args(SettlementMode))
         _one_of("on_ambiguous", on_ambiguous, get_args(OnAmbiguous))
-        if isinstance(timeout, bool) or not timeout > 0:
-            raise ConfigurationError(
-                f"timeout is {timeout!r}", hint="Pass a positive number of seconds."
-            )
-        if require >= Assurance.ATTESTED and not (trust and trust.measurements):
+        check_timeout(timeout)
+        if _assurance(require) >= Assurance.ATTESTED and not (trust and trust.measurements):
             raise ConfigurationError(
                 "require=Assurance.ATTESTED needs the builds that you accept",
                 hint="Pass trust=Trust(measurements=frozenset({Bytes32(pcr_hash), …})).",
             )
         return cls(
-            signer=signer_from(key),
+            signer=signer,
             profile=profile,
             budget=_budget(budget),
-            require=Assurance(require),
+            require=_assurance(require),
             trust=trust or Trust(),
             rules=rules or PaymentRules(),
             settlement=settlement,
@@ -111,6 +102,56 @@ class ClientConfig:
             store=_store(store, profile),
             clock=clock or profile.clock,
         )
+
+
+def find_wallet(signer: Signer | str | None) -> Signer | ConfigurationError:
+    """Return the argument or ``OG_PRIVATE_KEY`` as a signer, or what is wrong with it.
+
+    It is returned, not raised: a traceback shows the locals of its frames, so every frame has to
+    drop the text of a key first. ``or_raise`` comes after that.
+    """
+    if signer is None:
+        signer = os.environ.get("OG_PRIVATE_KEY")
+    if signer is None:
+        return ConfigurationError(
+            "no wallet: neither signer= nor OG_PRIVATE_KEY is set",
+            hint="Set OG_PRIVATE_KEY to the key of a wallet that holds OPG, or pass signer=.",
+        )
+    try:
+        return signer_from(signer)
+    except ConfigurationError as error:
+        return error.with_traceback(None)
+
+
+def or_raise(wallet: Signer | ConfigurationError) -> Signer:
+    """Return what ``find_wallet`` found.
+
+    Raises:
+        ConfigurationError: It found none that can sign.
+    """
+    if isinstance(wallet, ConfigurationError):
+        raise wallet
+    return wallet
+
+
+def check_timeout(timeout: object) -> None:
+    """Refuse what is no number of seconds above zero.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if isinstance(timeout, int | float) and not isinstance(timeout, bool) and timeout > 0:
+        return
+    raise ConfigurationError(f"timeout is {timeout!r}", hint="Pass a positive number of seconds.")
+
+
+def _assurance(require: int) -> Assurance:
+    try:
+        return Assurance(require)
+    except ValueError:
+        raise ConfigurationError(
+            f"require is {require!r}", hint="Use a member of Assurance: Assurance.REGISTERED."
+        ) from None
 
 
 def _budget(value: Money | None) -> int | None:
@@ -153,7 +194,10 @@ def _profile(network: Profile | str | None, environ: Mapping[str, str]) -> Profi
         try:
             profile = replace(profile, tee_registry=Address(address))
         except ValueError as error:
-            raise ConfigurationError(f"OG_TEE_REGISTRY: {error}") from None
+            raise ConfigurationError(
+                f"OG_TEE_REGISTRY: {error}",
+                hint="It names the contract that lists the nodes: 0x and 40 hex digits.",
+            ) from None
     for chain in (profile.payments, profile.registry):
         if not chain.rpc_urls:
             raise ConfigurationError(

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from ..chain.contracts import Erc20, ExactProxy, Multicall3, Permit2, SettlementRelay, TeeRegistry
-from ..chain.contracts import UptoProxy
+from ..chain.contracts import (
+    Erc20,
+    ExactProxy,
+    Multicall3,
+    Permit2,
+    SettlementRelay,
+    TeeRegistry,
+    UptoProxy,
+)
 from ..chain.rpc import Rpc
 from ..errors import ConfigurationError
 from ..profiles import Profile

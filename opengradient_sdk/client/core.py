@@ -56,7 +56,7 @@ class Core:
         self.supervisor = Supervisor()
         self.budget = Budget(config.budget)
         self.policy = PaymentPolicy(
-            profile, config.rules, max_approval=config.budget or self._usual_approval(config)
+            profile, config.rules, max_approval=self._usual_approval(config)
         )
         self.signer = GuardedSigner(config.signer, self.policy)
         self.chains = self._connect_chains(config)
@@ -96,6 +96,8 @@ class Core:
 
     @staticmethod
     def _usual_approval(config: ClientConfig) -> int:
+        if config.budget is not None:
+            return config.budget
         return config.profile.session_cap * _UNLIMITED_APPROVAL_CAPS
 
     def _connect_chains(self, config: ClientConfig) -> Chains:

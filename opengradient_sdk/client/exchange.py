@@ -17,6 +17,8 @@ from ..errors import (
     NetworkError,
     PaymentOutcomeUnknownError,
     PaymentRejectedError,
+    PinMismatchError,
+    RedirectError,
     Spent,
     TransportError,
 )
@@ -103,6 +105,9 @@ class Exchange:
                 life.leave()
             self._sessions.retire(life, by_node=True)
             self._emit(PaymentRefused(call.route, life.tee_id, refusal.reason))
+            if sender.resent:
+                # the lost request may have been served: no second cap for the same call
+                raise _unknown(life, refusal.short_message) from refusal
             if refused is not None:
                 raise refusal from refused
             refused = refusal
@@ -135,7 +140,7 @@ class _Sender:
         self.resent = 0
 
     async def until_answered(self) -> PaymentRejectedError | None:
-        """Send under this authorization; return the node's refusal of it, ``None`` if it took it."""
+        """Send under this authorization; return the node's refusal, ``None`` if it took it."""
         used_session = self._life.session_id
         refusal = await self._attempt(self._life.headers())
         if refusal is not None and used_session is not None:
@@ -169,21 +174,12 @@ class _Sender:
                     if connects < _MAX_CONNECTS:
                         continue
                     raise
-                if _refused_before_sending(error):
-                    raise
+                if isinstance(error, PinMismatchError | RedirectError):
+                    raise  # not sent, or answered without serving it
                 if self.resent or not self._exchange.may_resend():
-                    raise self._unknown(error) from error
+                    raise _unknown(self._life, error.short_message) from error
                 self.resent += 1
                 self._exchange.resending(self._call, self._life, error)
-
-    def _unknown(self, error: NetworkError) -> PaymentOutcomeUnknownError:
-        return PaymentOutcomeUnknownError(
-            f"the request was sent and no answer came: {error.short_message}",
-            hint="The node may have done the work and billed it. No second payment was signed; "
-            "the authorization is listed in client.payments.unresolved.",
-            spent=Spent.MAYBE,
-            amount=Amount(self._life.cap),
-        )
 
     def _refusal(self, reason: str) -> PaymentRejectedError:
         return PaymentRejectedError(
@@ -194,10 +190,14 @@ class _Sender:
         )
 
 
-def _refused_before_sending(error: NetworkError) -> bool:
-    from ..errors import PinMismatchError
-
-    return isinstance(error, PinMismatchError)
+def _unknown(life: OpenAuthorization, what: str) -> PaymentOutcomeUnknownError:
+    return PaymentOutcomeUnknownError(
+        f"the request was sent and no answer came: {what}",
+        hint="The node may have done the work and billed it. No second payment was signed; "
+        "the authorization is listed in client.payments.unresolved.",
+        spent=Spent.MAYBE,
+        amount=Amount(life.cap),
+    )
 
 
 _HINTS = {

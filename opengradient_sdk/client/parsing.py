@@ -15,7 +15,7 @@ else:
     M = TypeVar("M")
 
 
-def response_format_for(response_model: type[M]) -> dict[str, object]:
+def response_format_for(response_model: object) -> dict[str, object]:
     """Return the ``response_format`` that asks for objects of a pydantic class.
 
     Raises:
@@ -23,10 +23,9 @@ def response_format_for(response_model: type[M]) -> dict[str, object]:
     """
     import pydantic
 
-    given: object = response_model  # callers without a type checker pass anything
-    if not (isinstance(given, type) and issubclass(given, pydantic.BaseModel)):
+    if not (isinstance(response_model, type) and issubclass(response_model, pydantic.BaseModel)):
         raise ConfigurationError(
-            f"response_model is {given!r}",
+            f"response_model is {response_model!r}",
             hint="Pass a class derived from pydantic.BaseModel.",
         )
     schema = response_model.model_json_schema()

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from ..errors import NetworkError, PaymentOutcomeUnknownError
 from ..ledger.receipt import Receipt
 from ..network.connection import NodeConnection
 from ..network.records import RegistrySnapshot
@@ -86,10 +87,15 @@ class Pipeline:
 
         connection, snapshot = await self.router.choose(call.node, session)
         transmission = transmission_for(connection, call)
-        async with self._exchange(connection).deliver(call, transmission) as delivery:
-            if delivery.status != 200:
-                raise status_error(delivery.status, await transmission.body())
-            yield Served(core, call, connection, snapshot, delivery, transmission, started)
+        try:
+            async with self._exchange(connection).deliver(call, transmission) as delivery:
+                if delivery.status != 200:
+                    raise status_error(delivery.status, await transmission.body())
+                yield Served(core, call, connection, snapshot, delivery, transmission, started)
+        except (NetworkError, PaymentOutcomeUnknownError):
+            # the next call goes elsewhere; this one stays with the node that may have been paid
+            self.router.doubt(connection.record)
+            raise
 
     def _exchange(self, connection: NodeConnection) -> Exchange:
         exchange = self._exchanges.get(connection)

@@ -23,6 +23,7 @@ from ..types import Bytes32
 from .core import Core
 
 _TRIES = 3
+_DOUBT_SECONDS = 300.0
 _NODES_FAULT = (AttestationError, PinMismatchError, RedirectError, InvalidChallengeError)
 _NODE_FAILED = (
     AttestationError,
@@ -42,6 +43,16 @@ class Router:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._favourite: NodeRecord | None = None
+        self._doubted: dict[Bytes32, float] = {}
+        self._reread = False
+
+    def doubt(self, record: NodeRecord) -> None:
+        """Prefer other nodes for five minutes, and read the registry anew before the next call.
+
+        Unlike a node that was left, a doubted one is used again when there is no other.
+        """
+        self._doubted[record.tee_id] = self._core.clock.now() + _DOUBT_SECONDS
+        self._reread = True
 
     async def choose(
         self, wanted: str | None, prepare: Callable[[NodeConnection], Awaitable[object]]
@@ -58,14 +69,19 @@ class Router:
 
         async def attempt() -> tuple[NodeConnection, RegistrySnapshot]:
             # a failed node may have been restarted: with a new id, key and certificate
-            snapshot = await self._core.registry.snapshot(refresh=bool(failures))
-            record = self._select(snapshot, wanted, failures)
+            snapshot = await self._snapshot(refresh=bool(failures))
+            try:
+                record = self._select(snapshot, wanted, failures)
+            except NoNodeAvailableError:
+                if failures:  # why the last node could not be used says more than that none is left
+                    raise list(failures.values())[-1] from None
+                raise
             connection = self._core.connection(record)
             try:
                 await prepare(connection)
             except _NODE_FAILED as error:
                 failures[record.tee_id] = error
-                if isinstance(error, _NODES_FAULT) and len(snapshot.nodes) > 1:
+                if isinstance(error, _NODES_FAULT):
                     self._core.leave(record.tee_id, error.short_message)
                 raise
             return connection, snapshot
@@ -80,7 +96,12 @@ class Router:
         Raises:
             RegistryUnavailableError, RegistryEmptyError, NoNodeAvailableError: There is none.
         """
-        return self._select(await self._core.registry.snapshot(), wanted, {})
+        return self._select(await self._snapshot(refresh=False), wanted, {})
+
+    async def _snapshot(self, *, refresh: bool) -> RegistrySnapshot:
+        snapshot = await self._core.registry.snapshot(refresh=refresh or self._reread)
+        self._reread = False
+        return snapshot
 
     def _select(
         self,
@@ -106,7 +127,15 @@ class Router:
             record in snapshot.nodes
             and record.tee_id not in failures
             and not self._core.health.complaint(record.tee_id)
+            and not self._is_doubted(record.tee_id)
         )
+
+    def _is_doubted(self, tee_id: Bytes32) -> bool:
+        until = self._doubted.get(tee_id)
+        if until is not None and until <= self._core.clock.now():
+            del self._doubted[tee_id]
+            return False
+        return until is not None
 
     def _drawn(
         self,
@@ -116,10 +145,12 @@ class Router:
     ) -> NodeRecord:
         core = self._core
         accepted = core.config.trust.measurements
+        nodes = {node.tee_id for node in snapshot.nodes}
         strange = {n.tee_id for n in snapshot.nodes if accepted and n.pcr_hash not in accepted}
-        # with no other node left, the failed ones are tried again
-        others = any(n.tee_id not in strange and n.tee_id not in failures for n in snapshot.nodes)
-        exclude = strange | set(failures) if others else strange
+        left = {tee_id for tee_id in nodes if core.health.complaint(tee_id)}
+        worse = {t for t in nodes if t in failures or self._is_doubted(t)}
+        # with no better node, the doubtful ones are tried again
+        exclude = strange | worse if nodes - strange - left - worse else strange
         return choose_node(
             snapshot, health=core.health, rng=core.rng, wanted=wanted, exclude=exclude
         )

@@ -22,7 +22,16 @@ from ..types import Address, Bytes32, SignedTx
 from ..verification import Assurance
 from .async_client import AsyncOpenGradient
 from .blocking import Blocking, Twin
-from .config import DEFAULT_TIMEOUT, ClientConfig, Money, OnAmbiguous, SettlementMode, Trust
+from .config import (
+    DEFAULT_TIMEOUT,
+    ClientConfig,
+    Money,
+    OnAmbiguous,
+    SettlementMode,
+    Trust,
+    find_wallet,
+    or_raise,
+)
 from .contracts import Contracts
 from .events import Event
 from .reply import ParsedReply, Reply
@@ -264,8 +273,10 @@ class OpenGradient:
         on_event: Callable[[Event], None] | None = None,
         rules: PaymentRules | None = None,
     ) -> None:
+        wallet = find_wallet(signer)
+        del signer  # a traceback shows the locals of its frames
         self._client = client = AsyncOpenGradient(
-            signer=signer,
+            signer=or_raise(wallet),
             network=network,
             budget=budget,
             require=require,
@@ -295,7 +306,7 @@ class OpenGradient:
 
     @property
     def contracts(self) -> Contracts:
-        """The network's contracts, typed; their reads are async: ``client.run(…)`` waits for one."""
+        """The network's contracts, typed; ``client.run(…)`` waits for one of their async reads."""
         return self._client.contracts
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from ..errors import NodeProtocolError, Spent
 from ..ledger.receipt import Receipt
+from ..payments.state import OpenAuthorization
 from ..types import Amount
 from ..verification import read_chat_answer, read_completion_answer
 from .call import Call
@@ -59,22 +60,23 @@ class CallWork:
         self, call: Call, read: Callable[[Mapping[str, object]], AnswerT]
     ) -> tuple[AnswerT, Usage | None, Receipt]:
         async with self.pipeline.serve(call, WholeTransmission) as served:
-            answer = _decoded(served.transmission.answer.body, served.delivery.authorization.cap)
+            answer = _decoded(served.transmission.answer.body, served.delivery.authorization)
             usage = usage_of(answer.get("usage"))
             output, receipt = served.verified(Answered(answer, lambda: read(answer), usage))
             return output, usage, receipt
 
 
-def _decoded(body: bytes, cap: int) -> Mapping[str, object]:
+def _decoded(body: bytes, life: OpenAuthorization) -> Mapping[str, object]:
     try:
         answer = json.loads(body)
     except ValueError:
         answer = None
     if not is_json_object(answer):
+        life.answered(None)  # billed perhaps, for nobody knows what
         raise NodeProtocolError(
             "the node answered with something that is not a JSON object",
             hint="It may have billed this call, within the session's cap. Use another node.",
             spent=Spent.MAYBE,
-            amount=Amount(cap),
+            amount=Amount(life.cap),
         )
     return answer

@@ -74,7 +74,7 @@ _hasher: Callable[[bytes], bytes] | None = None
 
 def keccak256(data: bytes) -> bytes:
     """Return the 32-byte Keccak-256 digest of ``data`` (Ethereum's hash, not SHA3-256)."""
-    global _hasher  # noqa: PLW0603 - loaded on the first hash, so that importing stays free
+    global _hasher
     if _hasher is None:
         _hasher = _compiled() or _public()
     return _hasher(data)

@@ -59,7 +59,7 @@ class PreparedTx:
 class SignedTx:
     """A signed transaction: ``raw`` is what is broadcast, ``hash`` is known before that.
 
-    A signed transaction never expires: whoever holds ``raw`` can send it while ``tx.nonce`` is free.
+    It never expires: whoever holds ``raw`` can send it while ``tx.nonce`` is free.
     """
 
     tx: PreparedTx

@@ -12,7 +12,7 @@ from typing import Final
 
 from ..errors import OutputHashError, RequestHashError, SignatureError, VerificationError
 from ..types import Bytes32, keccak256
-from .canonical import request_hashes
+from .canonical import Mode, request_hashes
 from .evidence import Check, CheckStatus, Evidence
 from .fields import SignedFields
 from .signature import answer_statement, tee_id_of, verify_rsa_pss
@@ -109,7 +109,12 @@ def _identity(fields: SignedFields, public_key_der: bytes, expected: Bytes32) ->
 def _request(fields: SignedFields, body: Mapping[str, object]) -> Check:
     for mode, digest in request_hashes(body):
         if digest.hex() == fields.request_hash:
-            reason = f"the request is the one signed ({mode.value} form)"
+            form = (
+                " (in the form of April 2026)"
+                if mode is Mode.APRIL and "prompt" not in body
+                else ""
+            )
+            reason = f"the request is the one signed{form}"
             return Check("request_hash", CheckStatus.PASSED, reason, _COMPUTED)
     return _failed("request_hash", "the node signed another request than the one sent")
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
-from ...errors import ConfigurationError
 from ...payments.pricing import model_price
 from ...verification import wire_chat_request, wire_completion_request
 from ..call import CHAT_ROUTE, COMPLETION_ROUTE, Call, bare_model, encode
+from ..config import check_timeout
 from ..core import Core
 
 Message: TypeAlias = Mapping[str, object]
@@ -91,8 +91,8 @@ def _call(
     node: str | None,
     timeout: float | None,
 ) -> Call:
-    if timeout is not None and (isinstance(timeout, bool) or not timeout > 0):
-        raise ConfigurationError(f"timeout is {timeout!r}", hint="Pass seconds, more than zero.")
+    if timeout is not None:
+        check_timeout(timeout)
     model = str(body["model"])
     return Call(
         route=route,
@@ -101,7 +101,7 @@ def _call(
         payload=encode(body),
         price=model_price(core.config.profile.prices, model),
         settlement=core.config.settlement,
-        timeout=timeout or core.config.timeout,
+        timeout=core.config.timeout if timeout is None else timeout,
         tag=tag,
         node=node,
     )

@@ -71,6 +71,6 @@ class Wallet:
         allowance = (await core.allowance.funds()).allowance
         if allowance >= wanted:
             return Amount(allowance)
-        granted = wanted if amount is not None else core.policy.max_approval
+        granted = wanted if amount is not None else max(wanted, core.policy.max_approval)
         await core.allowance.approve(granted)
         return Amount(granted)
