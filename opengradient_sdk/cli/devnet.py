@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -77,7 +78,7 @@ def up(
     except KeyboardInterrupt:
         return  # interrupted before, or on a platform without, the handlers of _run
     except (ConfigurationError, ImportError) as error:
-        Console(stderr=True).print(f"[red]error:[/] {error}", highlight=False)
+        print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(_USAGE_ERROR) from None
 
 

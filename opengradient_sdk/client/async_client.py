@@ -140,7 +140,8 @@ class AsyncOpenGradient:
         await self._core.aclose()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.config!r})"
+        # a traceback also shows a client whose arguments were refused
+        return f"{type(self).__name__}({getattr(self, 'config', 'not configured')!r})"
 
     @property
     def chat(self) -> Chat:

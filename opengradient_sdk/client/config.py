@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -80,7 +79,7 @@ class ClientConfig:
             ConfigurationError: One of them cannot be used; the message names it.
             TypeError: The budget is a float.
         """
-        profile = _profile(network, os.environ)
+        profile = _profile(network)
         _one_of("settlement", settlement, get_args(SettlementMode))
         _one_of("on_ambiguous", on_ambiguous, get_args(OnAmbiguous))
         check_timeout(timeout)
@@ -166,8 +165,10 @@ def _budget(value: Money | None) -> int | None:
 
 
 def _store(store: str | os.PathLike[str] | None, profile: Profile) -> str:
-    if store is not None:
+    if isinstance(store, str | os.PathLike):
         return os.fspath(store)
+    if store is not None:
+        raise ConfigurationError(f"store is {store!r}", hint="Pass the path of a file.")
     folder = Path(profile.state_dir) if profile.state_dir else default_folder()
     return str(folder / f"{profile.name}-{profile.payments.chain_id}.sqlite")
 
@@ -177,20 +178,21 @@ def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
         raise ConfigurationError(f"{name} is {value!r}", hint=f"Use one of {', '.join(allowed)}.")
 
 
-def _profile(network: Profile | str | None, environ: Mapping[str, str]) -> Profile:
+def _profile(network: Profile | str | None) -> Profile:
+    # the environment holds the key: as a local variable it would show in tracebacks
     if isinstance(network, Profile):
         return network
-    profile = _named_profile(network or environ.get("OG_NETWORK") or MAINNET.name)
-    both = environ.get("OG_RPC_URL")
-    payments = environ.get("OG_PAYMENT_RPC_URL") or both
-    registry = environ.get("OG_REGISTRY_RPC_URL") or both
+    profile = _named_profile(network or os.environ.get("OG_NETWORK") or MAINNET.name)
+    both = os.environ.get("OG_RPC_URL")
+    payments = os.environ.get("OG_PAYMENT_RPC_URL") or both
+    registry = os.environ.get("OG_REGISTRY_RPC_URL") or both
     if payments:
         urls = _urls("OG_PAYMENT_RPC_URL", payments)
         profile = replace(profile, payments=replace(profile.payments, rpc_urls=urls))
     if registry:
         urls = _urls("OG_REGISTRY_RPC_URL", registry)
         profile = replace(profile, registry=replace(profile.registry, rpc_urls=urls))
-    if address := environ.get("OG_TEE_REGISTRY"):
+    if address := os.environ.get("OG_TEE_REGISTRY"):
         try:
             profile = replace(profile, tee_registry=Address(address))
         except ValueError as error:
@@ -209,7 +211,7 @@ def _profile(network: Profile | str | None, environ: Mapping[str, str]) -> Profi
 
 
 def _named_profile(name: str) -> Profile:
-    kind, *ids = name.split(":")
+    kind, *ids = str(name).split(":")
     if kind == MAINNET.name and not ids:
         return MAINNET
     if kind == "devnet" and len(ids) <= 2 and all(part.isdecimal() for part in ids):

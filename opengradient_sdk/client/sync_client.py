@@ -336,4 +336,5 @@ class OpenGradient:
             self._portal.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.config!r})"
+        # a traceback also shows a client whose arguments were refused
+        return f"{type(self).__name__}({getattr(self, 'config', 'not configured')!r})"

@@ -83,9 +83,9 @@ def conclude(
         VerificationError: A check failed or the assurance is too low; the call was paid.
     """
     record, life = connection.record, delivery.authorization
-    cost = _cost(call, answered.usage, connection.last_opg_usd)
-    life.answered(cost)
     verdict = _verify(call, record, answered, core.clock.now())
+    cost = _cost(call, answered.usage, connection.last_opg_usd, verdict.uncovered)
+    life.answered(cost)
     receipt = Receipt(
         id=f"rcpt_{secrets.token_hex(12)}",
         route=call.route,
@@ -136,7 +136,11 @@ def _verify(
     return _Verdict(output, fields, evidence, (*output.uncovered, *beside), None)
 
 
-def _cost(call: Call, usage: Usage | None, opg_usd: Decimal | None) -> int | None:
+def _cost(
+    call: Call, usage: Usage | None, opg_usd: Decimal | None, uncovered: tuple[str, ...]
+) -> int | None:
+    if call.body.get("web_search") or "images" in uncovered:
+        return None  # searches and images cost extra, and nodes publish no price for them
     if usage is None:
         return 0  # nodes bill by the token counts they report, and nothing without them
     if call.price is None or opg_usd is None:

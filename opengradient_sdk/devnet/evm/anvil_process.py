@@ -102,9 +102,12 @@ class _Output(asyncio.SubprocessProtocol):
             self.address.set_result(match[1].decode())
 
     def process_exited(self) -> None:
-        """Tell whoever waits."""
+        """Tell whoever waits for the end."""
+        if not self.exited.done():
+            self.exited.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever waits for the address that it will not come: all output has been read."""
         if not self.address.done():
             text = self._text.decode(errors="replace").strip()
             self.address.set_exception(ConfigurationError(f"anvil ended at once: {text}"))
-        if not self.exited.done():
-            self.exited.set_result(None)

@@ -11,6 +11,7 @@ from ...types import bytes_to_hex, keccak256
 from . import rpc_params as params
 from .errors import METHOD_NOT_FOUND, JsonRpcError, invalid_params
 from .rpc_execution import Execution
+from .rpc_filters import Filters
 from .rpc_history import History
 from .rpc_state import StateReads
 
@@ -30,6 +31,7 @@ class RpcMethods:
             **_about(machine),
             **StateReads(machine, tags).methods(),
             **History(machine, tags).methods(),
+            **Filters(machine, tags).methods(),
             **Execution(machine, tags, clock).methods(),
         }
         self._arity = {name: _arity(method) for name, method in self._methods.items()}

@@ -139,7 +139,7 @@ def _tool_call(index: int, function: JsonObject, said: str) -> ToolCall:
     values = instance(as_object(function.get("parameters")) or {"type": "object"})
     # compact and not escaped: unlike the spelling of plain answers, so that a mix-up shows
     arguments = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
-    digest = hashlib.sha256(f"{index} {name} {arguments} {said}".encode()).hexdigest()
+    digest = hashlib.sha256(_utf8(f"{index} {name} {arguments} {said}")).hexdigest()
     return ToolCall(f"call_{digest[:12]}", name, arguments)
 
 
@@ -161,8 +161,12 @@ def _prompt_tokens(request: JsonObject) -> int:
 
 
 def _tokens(text: str) -> int:
-    return max(1, -(-len(text.encode()) // _BYTES_PER_TOKEN))
+    return max(1, -(-len(_utf8(text)) // _BYTES_PER_TOKEN))
 
 
 def _cut(text: str, max_tokens: int) -> str:
-    return text.encode()[: max_tokens * _BYTES_PER_TOKEN].decode(errors="ignore")
+    return _utf8(text)[: max_tokens * _BYTES_PER_TOKEN].decode(errors="ignore")
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode(errors="replace")  # JSON can carry halves of characters

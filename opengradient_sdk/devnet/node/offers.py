@@ -16,9 +16,11 @@ from .facilitator_client import SCHEME, X402_VERSION
 from .shapes import JsonObject, is_object
 
 LIFETIME_SECONDS: Final = 300
+CHAT: Final = "/v1/chat/completions"
+COMPLETIONS: Final = "/v1/completions"
 DESCRIPTIONS: Final[Mapping[str, str]] = {
-    "/v1/chat/completions": "Chat completion",
-    "/v1/completions": "Completion",
+    CHAT: "Chat completion",
+    COMPLETIONS: "Completion",
 }
 """The paid routes, and how their challenge describes them."""
 

@@ -111,3 +111,10 @@ def json_response(body: JsonObject, *, headers: Mapping[str, str] | None = None)
 def pretty_response(body: JsonObject, *, headers: Mapping[str, str]) -> web.Response:
     """Return a 200 with the body indented, as inference answers are."""
     return web.Response(text=pretty(body), content_type=_JSON, headers=headers)
+
+
+def hang_up(request: web.BaseRequest) -> web.Response:
+    """Close a request's connection; the response that is returned goes nowhere."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

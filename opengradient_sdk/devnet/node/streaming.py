@@ -14,7 +14,7 @@ from .exchange import Exchange
 from .facilitator_client import FacilitatorError
 from .models import Answer, ModelError, Piece, StreamEnd, ToolCall, ToolFragment
 from .prompting import provider_of, searches
-from .responses import SESSION_HEADER, failure
+from .responses import SESSION_HEADER, failure, hang_up
 from .shapes import JsonObject, as_object
 from .signing import Statement
 
@@ -57,6 +57,9 @@ async def stream_chat(
         await response.write_eof()
     except ConnectionError:
         pass  # the client has gone; without a final frame nothing is billed
+    except BaseException:
+        hang_up(exchange.request)  # a half-sent stream cannot be followed by an error answer
+        raise
     return response
 
 
@@ -93,9 +96,7 @@ class _Stream:
             await self._fail()
             return
         if faults.cut_stream:
-            transport = self.exchange.request.transport
-            if transport is not None:
-                transport.abort()
+            hang_up(self.exchange.request)
             raise ConnectionResetError("the node was told to cut the stream")
         if faults.error_event_in_stream:
             await self._fail()

@@ -74,10 +74,12 @@ async def _tasks_left_by(body):
 def test_after_a_good_end(options):
     async def live():
         async with Devnet(**options) as net:
-            assert Path(net.profile.state_dir).is_dir()
+            folders.append(net.profile.state_dir)
             await net.advance(1000)
 
+    folders = []
     assert asyncio.run(_tasks_left_by(live())) == set()
+    assert not Path(*folders).exists()
 
 
 @pytest.mark.parametrize("options", KINDS)

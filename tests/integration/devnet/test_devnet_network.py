@@ -18,6 +18,7 @@ from opengradient_sdk.types import Address, PreparedTx, bytes_to_hex
 from opengradient_sdk.verification import verify_attestation
 
 OPG = artifacts.load("OPG")
+BEARER = {"Authorization": "Bearer 0x1234567890abcdef"}
 CAP = 10**17
 HELLO = {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 64}
 KINDS = [
@@ -72,7 +73,7 @@ class Customer:
         data = typed_data_for(offer, owner=owner, profile=self.net.profile, now=now)
         signature = await self.signer.sign_typed_data(data)
         paid = authorization_for(offer, required, owner=owner, data=data, signature=signature)
-        return {"PAYMENT-SIGNATURE": paid.header}
+        return {"PAYMENT-SIGNATURE": paid.header, **BEARER}
 
     async def buy(self, node):
         status, _, body = await self.post(node, await self.header(node))

@@ -238,6 +238,20 @@ async def test_a_bad_body_is_a_problem_document(
     assert july.node.sessions[0].cost == 0
 
 
+@pytest.mark.parametrize("path", [CHAT, COMPLETIONS])
+async def test_numbers_that_json_does_not_have_are_refused(july: Scene, path: str) -> None:
+    messages = '"messages": [{"role": "user", "content": "x"}], "prompt": "x"'
+    raw = f'{{"model": "gpt-5", {messages}, "temperature": NaN}}'.encode()
+
+    assert (await july.customer.paid(raw, path=path)).status == 400
+
+
+async def test_half_a_character_is_answered(july: Scene) -> None:
+    raw = b'{"model": "gpt-5", "messages": [{"role": "user", "content": "\\ud800"}]}'
+
+    assert (await july.customer.paid(raw)).status == 200
+
+
 async def test_only_json_is_taken(july: Scene) -> None:
     reply = await july.customer.paid(b"x", **{"Content-Type": "text/plain"})
 
