@@ -9,8 +9,9 @@ Names load when they are first used, so that importing this package costs next t
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from ._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .client import AsyncOpenGradient, ChatStream, OpenGradient, ParsedReply, Reply, Trust
@@ -25,33 +26,24 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "AsyncOpenGradient": "client",
-    "ChatStream": "client",
-    "OpenGradient": "client",
-    "ParsedReply": "client",
-    "Reply": "client",
-    "Trust": "client",
-    "Devnet": "devnet",
-    "OpenGradientError": "errors",
-    "Spent": "errors",
-    "DataState": "ledger",
-    "Receipt": "ledger",
-    "PaymentRules": "payments",
-    "PaymentState": "payments",
-    "PaymentStatus": "payments",
-    "Profile": "profiles",
-    "LocalSigner": "signers",
-    "Signer": "signers",
-    "Address": "types",
-    "Amount": "types",
-    "Bytes32": "types",
-    "TxRequest": "types",
-    "Assurance": "verification",
-    "Check": "verification",
-    "CheckStatus": "verification",
-    "Evidence": "verification",
-}
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "client.async_client": "AsyncOpenGradient",
+        "client.stream": "ChatStream",
+        "client.sync_client": "OpenGradient",
+        "client.reply": "ParsedReply Reply",
+        "client.config": "Trust",
+        "devnet": "Devnet",
+        "errors": "OpenGradientError Spent",
+        "ledger": "DataState Receipt",
+        "payments": "PaymentRules PaymentState PaymentStatus",
+        "profiles": "Profile",
+        "signers": "LocalSigner Signer",
+        "types": "Address Amount Bytes32 TxRequest",
+        "verification.evidence": "Assurance Check CheckStatus Evidence",
+    },
+)
 
 __all__ = [
     "Address",
@@ -80,15 +72,6 @@ __all__ = [
     "Trust",
     "TxRequest",
 ]
-
-
-def __getattr__(name: str) -> object:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f".{home}", __name__), name)
-    globals()[name] = value
-    return value
 
 
 def __dir__() -> list[str]:

@@ -25,6 +25,7 @@ MAX_BODY: Final = 64 * 1024 * 1024
 _MAX_HEADER: Final = 64 * 1024
 _KEEP_ALIVE: Final = 60.0
 _CONNECT_TIMEOUT: Final = 10.0
+_UNREACHABLE: Final = "Nothing was sent. Is the address right? Try again later, or another node."
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,14 +253,32 @@ class _translated:  # noqa: N801 - reads as a statement: with _translated()
                     f"{error.host}:{error.port} presented another certificate than the registry's",
                     hint="Nothing was sent. The node was restarted, or somebody stands in between.",
                 ) from None
-            case aiohttp.ConnectionTimeoutError() | aiohttp.ClientConnectorError():
-                raise TransportError(f"no connection: {error}", sent=False) from error
+            case aiohttp.ConnectionTimeoutError():
+                raise TransportError(
+                    "no connection: nobody answered", sent=False, hint=_UNREACHABLE
+                ) from error
+            case aiohttp.ClientConnectorError():
+                reason = error.os_error.strerror or type(error.os_error).__name__
+                raise TransportError(
+                    f"no connection to {error.host}:{error.port}: {reason}",
+                    sent=False,
+                    hint=_UNREACHABLE,
+                ) from error
             case TimeoutError():
-                raise NodeTimeoutError("no answer in time; the request was sent") from error
+                raise NodeTimeoutError(
+                    "no answer in time; the request was sent",
+                    hint="Pass a larger timeout=, or use another node.",
+                ) from error
             case aiohttp.InvalidURL():
-                raise TransportError(f"not a usable address: {error}", sent=False) from error
+                raise TransportError(
+                    f"not a usable address: {error}", sent=False, hint=_UNREACHABLE
+                ) from error
             case aiohttp.ClientError() | OSError():
                 reason = str(error) or type(error).__name__
-                raise TransportError(f"the connection broke: {reason}", sent=True) from error
+                raise TransportError(
+                    f"the connection broke: {reason}",
+                    sent=True,
+                    hint="What was sent may have arrived. Try again, or use another node.",
+                ) from error
             case _:
                 return

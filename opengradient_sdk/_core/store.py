@@ -84,9 +84,13 @@ class SqliteStore:
             if self._location != IN_MEMORY:
                 _make_private(Path(self._location))
             connection = sqlite3.connect(self._location, timeout=10, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.executescript(self._schema)
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=FULL")
+                connection.executescript(self._schema)
+            except sqlite3.Error:
+                connection.close()
+                raise
             self._connection = connection
         return self._connection
 

@@ -100,6 +100,13 @@ class Chain:
             InsufficientFundsError: The account cannot pay it.
             RpcError: The chain could not be asked.
             ConfigurationError: This ``Chain`` has no signer, or a field stays open.
+
+        Example:
+            >>> chain = client.chains.payments
+            >>> prepared = await chain.build(TxRequest(to=friend, value=1))
+            >>> prepared.gas
+            21000
+            >>> chain.discard(prepared)
         """
         draft = Draft(request, self._account().address)
         for filler in self._fillers:
@@ -173,6 +180,11 @@ class Chain:
         Raises:
             ChainError, SignerError, PolicyRejectedError: As the four; ``timeout`` (seconds) is the
                 wait's.
+
+        Example:
+            >>> receipt = await client.chains.payments.execute(TxRequest(to=friend, value=1))
+            >>> receipt.succeeded
+            True
         """
         prepared = await self.build(request)
         signed = await self.sign(prepared)

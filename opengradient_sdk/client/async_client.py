@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from .._core.clock import Clock
 from ..errors import ConfigurationError
@@ -23,17 +23,20 @@ from .config import (
     find_wallet,
     or_raise,
 )
-from .contracts import Contracts
-from .core import Chains, Core
+from .core import Core
 from .events import Event
-from .resources.chat import Chat
-from .resources.completions import Completions
-from .resources.models import Models
-from .resources.nodes import Nodes
-from .resources.payments import Payments
-from .resources.receipts import Receipts
-from .resources.wallet import Wallet
 from .work import CallWork
+
+if TYPE_CHECKING:
+    from .contracts import Contracts
+    from .core import Chains
+    from .resources.chat import Chat
+    from .resources.completions import Completions
+    from .resources.models import Models
+    from .resources.nodes import Nodes
+    from .resources.payments import Payments
+    from .resources.receipts import Receipts
+    from .resources.wallet import Wallet
 
 T = TypeVar("T")
 
@@ -108,17 +111,10 @@ class AsyncOpenGradient:
             timeout=timeout,
             clock=clock,
         )
-        core = Core(self.config, on_event or _ignore)
-        work = CallWork(core)
-        self._core = core
+        self._core = Core(self.config, on_event or _ignore)
+        self._work = CallWork(self._core)
+        self._resources: dict[object, object] = {}
         self._entered = False
-        self._chat = Chat(work)
-        self._completions = Completions(work)
-        self._models = Models(work)
-        self._nodes = Nodes(work)
-        self._payments = Payments(work)
-        self._receipts = Receipts(work)
-        self._wallet = Wallet(work)
 
     async def __aenter__(self) -> Self:
         """Open the client; nothing is sent yet."""
@@ -146,54 +142,75 @@ class AsyncOpenGradient:
     @property
     def chat(self) -> Chat:
         """Conversations with a model."""
-        return self._open(self._chat)
+        from .resources.chat import Chat
+
+        return self._part(Chat)
 
     @property
     def completions(self) -> Completions:
         """Prompts continued."""
-        return self._open(self._completions)
+        from .resources.completions import Completions
+
+        return self._part(Completions)
 
     @property
     def models(self) -> Models:
         """The models that can be asked for."""
-        return self._open(self._models)
+        from .resources.models import Models
+
+        return self._part(Models)
 
     @property
     def nodes(self) -> Nodes:
         """The nodes that the registry lists."""
-        return self._open(self._nodes)
+        from .resources.nodes import Nodes
+
+        return self._part(Nodes)
 
     @property
     def wallet(self) -> Wallet:
         """The wallet that pays."""
-        return self._open(self._wallet)
+        from .resources.wallet import Wallet
+
+        return self._part(Wallet)
 
     @property
     def receipts(self) -> Receipts:
         """What happened in this client's calls."""
-        return self._open(self._receipts)
+        from .resources.receipts import Receipts
+
+        return self._part(Receipts)
 
     @property
     def payments(self) -> Payments:
         """Payments by hand."""
-        return self._open(self._payments)
+        from .resources.payments import Payments
+
+        return self._part(Payments)
 
     @property
     def chains(self) -> Chains:
         """The payments and the registry chain: build, sign, send, wait by hand."""
-        return self._open(self._core.chains)
+        return self._opened().chains
 
     @property
     def contracts(self) -> Contracts:
         """The network's contracts, typed."""
-        return self._open(self._core.contracts)
+        return self._opened().contracts
 
-    def _open(self, part: T) -> T:
+    def _part(self, kind: Callable[[CallWork], T]) -> T:
+        self._opened()
+        part = self._resources.get(kind)
+        if part is None:
+            part = self._resources[kind] = kind(self._work)
+        return cast(T, part)
+
+    def _opened(self) -> Core:
         if not self._entered:
             raise ConfigurationError(
                 "the client is not open", hint="Use it inside `async with AsyncOpenGradient(…)`."
             )
-        return part
+        return self._core
 
 
 def _ignore(event: Event) -> None:

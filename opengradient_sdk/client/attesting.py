@@ -8,13 +8,7 @@ from .._core.clock import Clock
 from ..errors import AttestationError
 from ..network.connection import NodeConnection
 from ..network.records import NodeRecord
-from ..verification import (
-    AWS_NITRO_ROOT_PEM,
-    Check,
-    CheckStatus,
-    attestation_from_base64,
-    verify_attestation,
-)
+from ..verification.evidence import Check, CheckStatus
 from .config import Trust
 
 _NONCE_BYTES = 20
@@ -43,6 +37,12 @@ class Attesting:
             AttestationError: The document does not prove it.
             NetworkError: The node gave none.
         """
+        from ..verification import (
+            AWS_NITRO_ROOT_PEM,
+            attestation_from_base64,
+            verify_attestation,
+        )
+
         record = connection.record
         if record in self._proven:
             return

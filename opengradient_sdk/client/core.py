@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from .._core.http import HttpClient
 from .._core.store import SqliteStore
 from .._core.tasks import Supervisor
-from ..chain import Chain
 from ..chain.rpc import Rpc
 from ..ledger.book import ReceiptBook
 from ..network.connection import NodeConnection
@@ -22,14 +23,18 @@ from ..payments.budget import Budget
 from ..payments.journal import SCHEMA, Journal
 from ..payments.policy import PaymentPolicy
 from ..payments.sessions import SessionPool
-from ..payments.settlement import Claim, SettlementWatcher
 from ..payments.state import OpenAuthorization, PaymentState, PaymentStatus
+from ..profiles import ChainProfile
 from ..signers import GuardedSigner
 from ..types import Bytes32
 from .attesting import Attesting
 from .config import ClientConfig
-from .contracts import Contracts
 from .events import Emit, NodeLeft, PaymentResolved
+
+if TYPE_CHECKING:
+    from ..chain import Chain
+    from ..payments.settlement import SettlementWatcher
+    from .contracts import Contracts
 
 _UNLIMITED_APPROVAL_CAPS = 100
 _AVOID_SECONDS = 300.0
@@ -59,12 +64,17 @@ class Core:
             profile, config.rules, max_approval=self._usual_approval(config)
         )
         self.signer = GuardedSigner(config.signer, self.policy)
-        self.chains = self._connect_chains(config)
-        self.contracts = Contracts(self.chains.payments.rpc, self.chains.registry.rpc, profile)
+        self.payments_rpc = self._rpc_of(profile.payments)
+        one = (profile.payments.chain_id, profile.payments.rpc_urls) == (
+            profile.registry.chain_id,
+            profile.registry.rpc_urls,
+        )
+        self.registry_rpc = self.payments_rpc if one else self._rpc_of(profile.registry)
         self.store = SqliteStore(config.store, SCHEMA)
         self.journal = Journal(self.store)
         self.allowance = AllowanceKeeper(
-            self.chains.payments,
+            self.payments_rpc,
+            lambda: self.chains.payments,
             profile,
             self.signer.address,
             approval=self.policy.max_approval,
@@ -79,7 +89,6 @@ class Core:
             clock=self.clock,
         )
         self.sessions = SessionPool(self.clock, self.supervisor)
-        self.watcher = SettlementWatcher(self.chains.payments.rpc, profile)
         self.registry = Registry(
             self._registry_rpcs(config),
             profile.tee_registry,
@@ -100,27 +109,46 @@ class Core:
             return config.budget
         return config.profile.session_cap * _UNLIMITED_APPROVAL_CAPS
 
-    def _connect_chains(self, config: ClientConfig) -> Chains:
-        profile = config.profile
+    def _rpc_of(self, chain: ChainProfile) -> Rpc:
+        timeout = self.config.timeout
+        return Rpc(chain.rpc_urls, self.http, chain_id=chain.chain_id, timeout=timeout)
 
-        def chain(which: str) -> Chain:
-            part = profile.payments if which == "payments" else profile.registry
-            rpc = Rpc(part.rpc_urls, self.http, chain_id=part.chain_id, timeout=config.timeout)
-            return Chain(rpc, profile=part, signer=self.signer, clock=self.clock)
+    @cached_property
+    def chains(self) -> Chains:
+        """The two chains, with the guarded signer; made when a transaction is first needed."""
+        from ..chain import Chain  # a call that needs no transaction does not wait for this
 
-        payments = chain("payments")
-        one = (profile.payments.chain_id, profile.payments.rpc_urls) == (
-            profile.registry.chain_id,
-            profile.registry.rpc_urls,
+        profile = self.config.profile
+        payments = Chain(
+            self.payments_rpc, profile=profile.payments, signer=self.signer, clock=self.clock
         )
-        return Chains(payments, payments if one else chain("registry"))
+        if self.registry_rpc is self.payments_rpc:
+            return Chains(payments, payments)
+        registry = Chain(
+            self.registry_rpc, profile=profile.registry, signer=self.signer, clock=self.clock
+        )
+        return Chains(payments, registry)
+
+    @cached_property
+    def contracts(self) -> Contracts:
+        """The network's contracts, typed."""
+        from .contracts import Contracts
+
+        return Contracts(self.payments_rpc, self.registry_rpc, self.config.profile)
+
+    @cached_property
+    def watcher(self) -> SettlementWatcher:
+        """Who asks the payments chain about authorizations."""
+        from ..payments.settlement import SettlementWatcher
+
+        return SettlementWatcher(self.payments_rpc, self.config.profile)
 
     def _registry_rpcs(self, config: ClientConfig) -> list[Rpc]:
         compared = [
             Rpc([url], self.http, chain_id=config.profile.registry.chain_id, timeout=config.timeout)
             for url in config.trust.registry_rpc_urls
         ]
-        return [self.chains.registry.rpc, *compared]
+        return [self.registry_rpc, *compared]
 
     def connection(self, record: NodeRecord) -> NodeConnection:
         """Return the connection to a node; a record that changed gets a new one."""
@@ -153,7 +181,7 @@ class Core:
             before = life.status
             if before.state in _LAST_WORDS:
                 return before
-            life.status = status = await self.watcher.status(claim_of(life))
+            life.status = status = await self.watcher.status(self.watcher.claim_of(life))
             if status.state.resolved and not before.state.resolved:
                 self.budget.release(life.cap, charged=_charged(status))
                 self.sessions.resolved(life)
@@ -184,17 +212,3 @@ class Core:
 
 def _charged(status: PaymentStatus) -> int:
     return status.amount.atoms if status.amount is not None else 0
-
-
-def claim_of(life: OpenAuthorization) -> Claim:
-    """Return what the chain is asked about an authorization."""
-    signed = life.authorization
-    return Claim(
-        owner=signed.owner,
-        nonce=signed.nonce,
-        recipient=signed.recipient,
-        cap=signed.max_amount,
-        deadline=signed.deadline,
-        spender=signed.spender,
-        from_block=life.from_block,
-    )

@@ -42,4 +42,6 @@ def _status_hint(status: int, said: str) -> str:
         return "The node has no OPG price at the moment; try again, or another node."
     if status >= 500:
         return "The node or its provider failed; nodes do not bill this. Try again."
-    return ""
+    if status == 429:
+        return "Nodes do not bill this. Wait a little and try again later, or use another node."
+    return "Nodes do not bill this. Change the request as the node says, or use another node."

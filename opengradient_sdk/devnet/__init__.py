@@ -1,7 +1,7 @@
 """A whole OpenGradient network on this machine: chains, contracts, facilitator and nodes.
 
->>> async with Devnet() as net:  # doctest: +SKIP
-...     client = AsyncOpenGradient(signer=net.accounts[0], network=net.profile)
+    async with Devnet() as net:
+        client = AsyncOpenGradient(signer=net.accounts[0], network=net.profile)
 
 Everything behind a socket is real: an EVM with the network's contracts, signatures that are
 verified, payments that move tokens. Everything is worthless too: keys are public knowledge, and

@@ -178,6 +178,7 @@ class Devnet:
 
         Raises:
             ValueError: ``seconds`` is negative.
+            ChainError: A batch of hashes did not reach the chain.
         """
         parts = self._running()
         self.clock.advance(seconds)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from .challenge import Offer, PaymentRequired
-from .policy import PaymentPolicy, PaymentRules
-from .pricing import Estimate
-from .schemes import Authorization
-from .state import AuthorizationState, OpenAuthorization, PaymentState, PaymentStatus
+from typing import TYPE_CHECKING
+
+from .._core.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .challenge import Offer, PaymentRequired
+    from .policy import PaymentPolicy, PaymentRules
+    from .pricing import Estimate
+    from .schemes import Authorization
+    from .state import AuthorizationState, OpenAuthorization, PaymentState, PaymentStatus
 
 __all__ = [
     "Authorization",
@@ -20,3 +25,14 @@ __all__ = [
     "PaymentState",
     "PaymentStatus",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "schemes": "Authorization",
+        "state": "AuthorizationState OpenAuthorization PaymentState PaymentStatus",
+        "pricing": "Estimate",
+        "challenge": "Offer PaymentRequired",
+        "policy": "PaymentPolicy PaymentRules",
+    },
+)

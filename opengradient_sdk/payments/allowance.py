@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ..chain import Chain
 from ..chain.abi import AbiError
 from ..chain.contracts import Erc20
 from ..chain.contracts.erc20 import ALLOWANCE, BALANCE_OF
-from ..chain.rpc import call_message
+from ..chain.rpc import Rpc, call_message
 from ..errors import AllowanceError, ChainError, InsufficientFundsError, InsufficientOPGError
 from ..profiles import Profile
 from ..types import Address, Amount, SignedTx, hex_to_bytes
 from .extensions import ERC20_APPROVAL, erc20_approval_info
+
+if TYPE_CHECKING:
+    from ..chain import Chain
 
 _SPONSORED_GAS: Final = 70_000
 _MAX_FEE: Final = 10**15
@@ -45,13 +48,23 @@ class AllowanceKeeper:
     expires).
     """
 
-    def __init__(self, chain: Chain, profile: Profile, owner: Address, *, approval: int) -> None:
+    def __init__(
+        self,
+        rpc: Rpc,
+        chain: Callable[[], Chain],
+        profile: Profile,
+        owner: Address,
+        *,
+        approval: int,
+    ) -> None:
+        self._rpc = rpc
         self._chain = chain
         self._profile = profile
         self._owner = owner
         self._approval = approval
-        self._opg = Erc20(chain.rpc, profile.opg)
+        self._opg = Erc20(rpc, profile.opg)
         self._sponsored: _Sponsored | None = None
+        self._giving = asyncio.Lock()
 
     async def funds(self) -> Funds:
         """Return balance and allowance in one round trip.
@@ -60,7 +73,7 @@ class AllowanceKeeper:
             ChainError: The chain could not be asked, or there is no OPG contract on it.
         """
         opg, owner = self._profile.opg, self._owner
-        balance, allowance, count, block = await self._chain.rpc.batch(
+        balance, allowance, count, block = await self._rpc.batch(
             [
                 ("eth_call", [call_message(opg, BALANCE_OF.encode(owner)), "latest"]),
                 (
@@ -106,17 +119,19 @@ class AllowanceKeeper:
             )
         if funds.allowance >= cap:
             return None
-        if ERC20_APPROVAL in extensions:
+        async with self._giving:  # sessions that open at once need one approval, not one each
+            if ERC20_APPROVAL not in extensions:
+                if (await self.funds()).allowance < cap:
+                    await self.approve(self._amount(cap))
+                return None
             approval = await self._sponsored_approval(cap, funds)
-            return erc20_approval_info(
-                approval.signed,
-                owner=self._owner,
-                asset=self._profile.opg,
-                spender=self._profile.permit2,
-                amount=approval.amount,
-            )
-        await self.approve(self._amount(cap))
-        return None
+        return erc20_approval_info(
+            approval.signed,
+            owner=self._owner,
+            asset=self._profile.opg,
+            spender=self._profile.permit2,
+            amount=approval.amount,
+        )
 
     async def approve(self, amount: int) -> None:
         """Let Permit2 move ``amount`` atoms, by a transaction of the wallet's own.
@@ -127,7 +142,7 @@ class AllowanceKeeper:
             AllowanceError: The wallet cannot pay the fee, or the transaction failed.
         """
         try:
-            await self._chain.execute(self._opg.approve(self._profile.permit2, amount))
+            await self._chain().execute(self._opg.approve(self._profile.permit2, amount))
         except InsufficientFundsError as error:
             raise AllowanceError(
                 f"Permit2 may not move enough OPG of {self._owner}, and the wallet has no "
@@ -145,12 +160,13 @@ class AllowanceKeeper:
             return known
         amount = self._amount(cap)
         request = self._opg.approve(self._profile.permit2, amount)
-        prepared = await self._chain.build(replace(request, gas=_SPONSORED_GAS), sponsored=True)
+        chain = self._chain()
+        prepared = await chain.build(replace(request, gas=_SPONSORED_GAS), sponsored=True)
         if prepared.gas * prepared.max_fee_per_gas > _MAX_FEE:
-            self._chain.discard(prepared)
+            chain.discard(prepared)
             raise AllowanceError(
                 f"an approval would cost up to {prepared.estimate()}, which is not sponsored",
                 hint="Fees are unusually high, or the RPC endpoint lies about them; try later.",
             )
-        self._sponsored = _Sponsored(await self._chain.sign(prepared), amount)
+        self._sponsored = _Sponsored(await chain.sign(prepared), amount)
         return self._sponsored

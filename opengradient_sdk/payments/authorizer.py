@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from .._core.clock import Clock
 from ..profiles import Profile
 from ..signers import Signer
-from ..types import Address, Bytes32
+from ..types import Address, Bytes32, TypedData
 from .allowance import AllowanceKeeper, Funds
 from .budget import Budget
 from .challenge import Offer, PaymentRequired
@@ -64,12 +64,14 @@ class Authorizer:
         until its deadline; that much of the budget stays reserved until the chain has spoken.
 
         Raises:
-            PolicyRejectedError: The offer is not allowed; nothing was signed.
+            PolicyRejectedError, InvalidChallengeError: The offer is not allowed, or cannot be
+                signed; nothing was.
             BudgetExceededError: The budget does not cover the cap; nothing was signed.
             InsufficientOPGError, AllowanceError: It could not be collected; nothing was signed.
             LedgerError: It could not be written down and was thrown away.
         """
         self._policy.check(offer, payee)
+        self._draft(offer)  # what cannot be signed must not cost an approval
         self._budget.reserve(offer.amount)
         try:
             funds = funds or await self._allowance.funds()
@@ -89,6 +91,11 @@ class Authorizer:
             raise
         return life
 
+    def _draft(self, offer: Offer) -> TypedData:
+        return typed_data_for(
+            offer, owner=self._signer.address, profile=self._profile, now=int(self._clock.now())
+        )
+
     async def _signed(
         self,
         offer: Offer,
@@ -96,9 +103,7 @@ class Authorizer:
         payee: Address,
         attached: Mapping[str, object] | None,
     ) -> Authorization:
-        data = typed_data_for(
-            offer, owner=self._signer.address, profile=self._profile, now=int(self._clock.now())
-        )
+        data = self._draft(offer)
         self._policy.grant(offer, payee, data)
         try:
             signature = await self._signer.sign_typed_data(data)

@@ -115,9 +115,7 @@ def _body_object(body: bytes | str) -> Mapping[str, object]:
 
 
 def _challenge(document: Mapping[str, object]) -> PaymentRequired:
-    version = document.get("x402Version")
-    if version == 1:
-        raise _version_1()
+    version = _version(document.get("x402Version"))
     accepts = document.get("accepts")
     if not isinstance(accepts, list):
         raise _invalid("accepts must be a list")
@@ -125,7 +123,7 @@ def _challenge(document: Mapping[str, object]) -> PaymentRequired:
     if error is not None and not isinstance(error, str):
         raise _invalid("error must be text")
     return PaymentRequired(
-        x402_version=_version(version),
+        x402_version=version,
         error=error or "",
         resource=_object_or_empty("resource", document.get("resource")),
         offers=tuple(
@@ -154,10 +152,12 @@ def _offer(where: str, entry: object) -> Offer:
 def _version(value: object) -> int:
     if value is None:
         return 2
+    if isinstance(value, str) and _VERSION.match(value):
+        value = int(value)
+    if value == 1:
+        raise _version_1()
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10_000:
         return value
-    if isinstance(value, str) and _VERSION.match(value):
-        return int(value)
     raise _invalid("x402Version must be a small integer")
 
 

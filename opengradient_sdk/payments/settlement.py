@@ -20,7 +20,7 @@ from ..chain.rpc import Rpc
 from ..errors import ChainError
 from ..profiles import Profile
 from ..types import Address, Amount, Bytes32, Log, TxReceipt, keccak256
-from .state import PaymentState, PaymentStatus
+from .state import OpenAuthorization, PaymentState, PaymentStatus
 
 _INVALIDATION: Final = Bytes32(keccak256(b"UnorderedNonceInvalidation(address,uint256,uint256)"))
 _WORD_BITS: Final = 8
@@ -51,6 +51,20 @@ class SettlementWatcher:
         self._rpc = rpc
         self._profile = profile
         self._permit2 = Permit2(rpc, profile.permit2)
+
+    @staticmethod
+    def claim_of(life: OpenAuthorization) -> Claim:
+        """Return what the chain is asked about an authorization of this client."""
+        signed = life.authorization
+        return Claim(
+            owner=signed.owner,
+            nonce=signed.nonce,
+            recipient=signed.recipient,
+            cap=signed.max_amount,
+            deadline=signed.deadline,
+            spender=signed.spender,
+            from_block=life.from_block,
+        )
 
     async def status(self, claim: Claim) -> PaymentStatus:
         """Return the chain's word on ``claim``; what cannot be told is UNKNOWN, never guessed.

@@ -37,6 +37,10 @@ class LocalSigner:
 
     Raises:
         ConfigurationError: Not a private key; the hint says what it looks like.
+
+    Example:
+        >>> LocalSigner("0x" + "11" * 32)
+        LocalSigner(0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A)
     """
 
     __slots__ = ("_address", "_key")

@@ -7,36 +7,41 @@ signature, not by importing this.
 
 from __future__ import annotations
 
-from ._aws_root import AWS_NITRO_ROOT_PEM
-from .answer import MAX_AGE, MAX_AHEAD, verify_answer
-from .attestation import (
-    AttestationFacts,
-    attestation_from_base64,
-    pcr_hash_of,
-    user_data_of,
-    verify_attestation,
-)
-from .canonical import (
-    Mode,
-    RequestHash,
-    canonical_chat_request,
-    canonical_completion_request,
-    request_hashes,
-    uncovered_request,
-)
-from .evidence import Assurance, Check, CheckStatus, Evidence
-from .fields import SignedFields
-from .output import (
-    ChatOutput,
-    CompletionText,
-    ToolCall,
-    read_chat_answer,
-    read_completion_answer,
-    tool_calls_text,
-)
-from .signature import answer_statement, heartbeat_statement, tee_id_of, verify_rsa_pss
-from .stream import StreamedAnswer
-from .wire import wire_chat_request, wire_completion_request
+from typing import TYPE_CHECKING
+
+from .._core.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ._aws_root import AWS_NITRO_ROOT_PEM
+    from .answer import MAX_AGE, MAX_AHEAD, verify_answer
+    from .attestation import (
+        AttestationFacts,
+        attestation_from_base64,
+        pcr_hash_of,
+        user_data_of,
+        verify_attestation,
+    )
+    from .canonical import (
+        Mode,
+        RequestHash,
+        canonical_chat_request,
+        canonical_completion_request,
+        request_hashes,
+        uncovered_request,
+    )
+    from .evidence import Assurance, Check, CheckStatus, Evidence
+    from .fields import SignedFields
+    from .output import (
+        ChatOutput,
+        CompletionText,
+        ToolCall,
+        read_chat_answer,
+        read_completion_answer,
+        tool_calls_text,
+    )
+    from .signature import answer_statement, heartbeat_statement, tee_id_of, verify_rsa_pss
+    from .stream import StreamedAnswer
+    from .wire import wire_chat_request, wire_completion_request
 
 __all__ = [
     "AWS_NITRO_ROOT_PEM",
@@ -73,3 +78,22 @@ __all__ = [
     "wire_chat_request",
     "wire_completion_request",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "_aws_root": "AWS_NITRO_ROOT_PEM",
+        "evidence": "Assurance Check CheckStatus Evidence",
+        "attestation": "AttestationFacts attestation_from_base64 "
+        "pcr_hash_of user_data_of verify_attestation",
+        "output": "ChatOutput CompletionText ToolCall "
+        "read_chat_answer read_completion_answer tool_calls_text",
+        "answer": "MAX_AGE MAX_AHEAD verify_answer",
+        "canonical": "Mode RequestHash canonical_chat_request "
+        "canonical_completion_request request_hashes uncovered_request",
+        "fields": "SignedFields",
+        "stream": "StreamedAnswer",
+        "signature": "answer_statement heartbeat_statement tee_id_of verify_rsa_pss",
+        "wire": "wire_chat_request wire_completion_request",
+    },
+)

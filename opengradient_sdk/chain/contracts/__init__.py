@@ -9,8 +9,9 @@ does not wait for the others.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from ..._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .base import Caller, Contract
@@ -56,25 +57,19 @@ __all__ = [
     "UptoProxy",
 ]
 
-_MODULES: Final = {
-    "base": "Caller Contract",
-    "eip3009": "Eip3009 TransferAuthorization",
-    "erc20": "Approval Erc20 Transfer",
-    "inference_verifier": "InferenceStatement InferenceVerifier",
-    "multicall": "Multicall3 Read",
-    "permit2": "Permit2",
-    "proxies": "Eip2612Permit ExactProxy SettleCall UptoProxy",
-    "settlement_relay": "BatchSettlement IndividualSettlement SettlementRelay",
-    "tee_info": "LLM_PROXY OhttpConfig TeeInfo",
-    "tee_registry": "ApprovedPcr HeartbeatReceived PcrKey TeeRegistry",
-    "tee_verifier": "TEE_VERIFIER TeeVerifier",
-}
-_HOME: Final = {name: module for module, names in _MODULES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "base": "Caller Contract",
+        "eip3009": "Eip3009 TransferAuthorization",
+        "erc20": "Approval Erc20 Transfer",
+        "inference_verifier": "InferenceStatement InferenceVerifier",
+        "multicall": "Multicall3 Read",
+        "permit2": "Permit2",
+        "proxies": "Eip2612Permit ExactProxy SettleCall UptoProxy",
+        "settlement_relay": "BatchSettlement IndividualSettlement SettlementRelay",
+        "tee_info": "LLM_PROXY OhttpConfig TeeInfo",
+        "tee_registry": "ApprovedPcr HeartbeatReceived PcrKey TeeRegistry",
+        "tee_verifier": "TEE_VERIFIER TeeVerifier",
+    },
+)

@@ -157,6 +157,13 @@ class Chat:
         Raises:
             ConfigurationError: The model's price is not published, or the request is not usable.
             NetworkError: No node, or none that publishes an OPG price.
+
+        Example:
+            >>> estimate = await client.chat.estimate(
+            ...     model="openai/gpt-5", messages="hi", max_tokens=64
+            ... )
+            >>> print(estimate.expected, "of", estimate.maximum)
+            0.0066375 OPG of 0.0070625 OPG
         """
         request = ChatRequest(
             model=model,
@@ -192,6 +199,17 @@ class Chat:
         Raises:
             ConfigurationError: ``response_model`` is not a pydantic class.
             ResponseFormatError: The verified text is not an object of that class; ``reply`` has it.
+
+        Example:
+            >>> from pydantic import BaseModel
+            >>> class City(BaseModel):
+            ...     name: str
+            ...     inhabitants: int
+            >>> answer = await client.chat.parse(
+            ...     model="openai/gpt-5", messages="Describe Lisbon.", response_model=City
+            ... )
+            >>> answer.parsed
+            City(name='name', inhabitants=1)
         """
         reply = await self.create(
             model=model,

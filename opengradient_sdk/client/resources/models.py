@@ -33,6 +33,11 @@ class Models:
 
         Nodes publish no list of their own: a node may know models that are not here, and refuse
         one that is. **Money**: free; nothing is sent.
+
+        Example:
+            >>> models = await client.models.list()
+            >>> next(model for model in models if model.name == "gpt-5")
+            Model(id='openai/gpt-5', provider='openai', name='gpt-5', input_usd=..., output_usd=...)
         """
         prices = self._work.core.config.profile.prices
         models = (

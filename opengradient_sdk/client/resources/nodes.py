@@ -20,6 +20,10 @@ class Nodes:
         Raises:
             RegistryUnavailableError: The registry could not be read.
             RegistryEmptyError: It lists no active node.
+
+        Example:
+            >>> [node.endpoint for node in await client.nodes.list()]
+            ['https://...']
         """
         return (await self.snapshot(refresh=refresh)).nodes
 

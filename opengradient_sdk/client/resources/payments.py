@@ -61,6 +61,12 @@ class Payments:
             InvalidChallengeError: The answer has no usable challenge.
             NetworkError: The node could not be asked.
             ConfigurationError: The request is not one.
+
+        Example:
+            >>> request = {"model": "openai/gpt-5", "messages": "hi"}
+            >>> challenge = await client.payments.challenge(None, request)
+            >>> print(challenge.offers[0].scheme, Amount(challenge.offers[0].amount))
+            upto 0.1 OPG
         """
         core = self._work.core
         if isinstance(node, NodeRecord):
@@ -91,6 +97,13 @@ class Payments:
         Raises:
             PolicyRejectedError, BudgetExceededError, InsufficientOPGError, AllowanceError: Nothing
                 was signed.
+
+        Example:
+            >>> request = {"model": "openai/gpt-5", "messages": "hi"}
+            >>> challenge = await client.payments.challenge(None, request)
+            >>> authorization = await client.payments.authorize(challenge.offers[0])
+            >>> (await client.payments.status(authorization)).state
+            <PaymentState.OPEN: 'open'>
         """
         core = self._work.core
         life = await core.authorizer.authorize(

@@ -84,6 +84,13 @@ class Receipts:
             SettlementPendingError: It did not happen in time; it still can.
             ChainError: The chain could not be asked.
             ValueError: ``payment`` is neither SETTLED nor FINAL.
+
+        Example:
+            >>> reply = await client.chat.create(model="openai/gpt-5", messages="hi")
+            >>> await net.advance(seconds=130)  # on a Devnet nobody has to wait
+            >>> receipt = await client.receipts.wait(reply.receipt)
+            >>> receipt.payment.amount == receipt.cost
+            True
         """
         if payment not in _ENOUGH:
             raise ValueError(f"{payment} cannot be waited for; SETTLED and FINAL can")

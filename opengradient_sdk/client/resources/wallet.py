@@ -40,6 +40,11 @@ class Wallet:
 
         Raises:
             ChainError: The payments chain could not be asked.
+
+        Example:
+            >>> funds = await client.wallet.balances()
+            >>> print(funds.opg, "and", funds.coin)
+            10 OPG and 1 ETH
         """
         core = self._work.core
         funds = await core.allowance.funds()
@@ -64,6 +69,10 @@ class Wallet:
             AllowanceError: The wallet has no coin for the fee.
             PolicyRejectedError: ``amount`` is more than the rules let Permit2 have.
             ChainError: The chain could not be asked, or the transaction failed.
+
+        Example:
+            >>> await client.wallet.ensure_allowance("0.5 OPG")
+            Amount('0.5 OPG')
         """
         core = self._work.core
         cap = core.config.profile.session_cap

@@ -62,6 +62,7 @@ class Machine:
         self._chaindb = ChainDB(self._db)
         self._consensus = ConsensusContext(self._db)
         self._next_timestamp: int | None = None
+        self._last_state: StateAPI | None = None
         genesis = self._genesis(alloc)
         self.blocks: list[MinedBlock] = [genesis]
         self.by_hash: dict[bytes, MinedBlock] = {genesis.hash: genesis}
@@ -93,8 +94,8 @@ class Machine:
         return PragueTransactionBuilder.decode(raw)
 
     def state_of(self, block: MinedBlock) -> StateAPI:
-        """Return the state after ``block``; writing to it changes nothing."""
-        return DevnetVM.build_state(self._db, block.header, self._context)
+        """Return the state after ``block``, to be read only."""
+        return self._state_after(block.header)
 
     def mine(self, *transactions: SignedTransactionAPI) -> MinedBlock:
         """Append a block with ``transactions``, which must be valid in this order."""
@@ -155,12 +156,13 @@ class Machine:
 
     def execution_state(self, header: BlockHeaderAPI) -> StateAPI:
         """Return a state for calls in the context of ``header``, in which gas costs nothing."""
-        return DevnetVM.build_state(
-            self._db,
+        state = self._state_after(header)
+        state.execution_context = DevnetVM.create_execution_context(
             header.copy(base_fee_per_gas=0),
-            self._context,
             self._hashes_before(header.block_number),
+            self._context,
         )
+        return state
 
     def run(self, state: StateAPI, call: Call) -> ComputationAPI:
         """Execute ``call`` on ``state`` and take its effects back."""
@@ -201,6 +203,17 @@ class Machine:
         )
         self._chaindb.persist_header(header)
         return MinedBlock(PragueBlock(header, transactions=(), uncles=()), header.hash)
+
+    def _state_after(self, header: BlockHeaderAPI) -> StateAPI:
+        """Return the state of ``header``: the last one again, where that is it.
+
+        Half the work of a call is reading tries, and a state keeps what it has read.
+        """
+        state = self._last_state
+        if state is None or state.state_root != header.state_root:
+            state = DevnetVM.build_state(self._db, header, self._context)
+            self._last_state = state
+        return state
 
     def _append(self, block: MinedBlock) -> MinedBlock:
         self.blocks.append(block)
