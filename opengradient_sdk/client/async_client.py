@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from .._core.clock import Clock
 from ..errors import ConfigurationError
-from ..payments import PaymentRules
+from ..payments.rules import PaymentRules
 from ..profiles import Profile
 from ..signers import Signer
-from ..verification import Assurance
+from ..verification.evidence import Assurance
 from .config import (
     DEFAULT_TIMEOUT,
     ClientConfig,
@@ -23,13 +23,11 @@ from .config import (
     find_wallet,
     or_raise,
 )
-from .core import Core
-from .events import Event
-from .work import CallWork
 
 if TYPE_CHECKING:
     from .contracts import Contracts
     from .core import Chains
+    from .events import Event
     from .resources.chat import Chat
     from .resources.completions import Completions
     from .resources.models import Models
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
     from .resources.payments import Payments
     from .resources.receipts import Receipts
     from .resources.wallet import Wallet
+    from .work import CallWork
 
 T = TypeVar("T")
 
@@ -111,14 +110,25 @@ class AsyncOpenGradient:
             timeout=timeout,
             clock=clock,
         )
-        self._core = Core(self.config, on_event or _ignore)
-        self._work = CallWork(self._core)
+        self._emit = on_event or _ignore
+        self._work: CallWork | None = None
         self._resources: dict[object, object] = {}
-        self._entered = False
 
     async def __aenter__(self) -> Self:
-        """Open the client; nothing is sent yet."""
-        self._entered = True
+        """Open the client; nothing is sent yet.
+
+        Raises:
+            ConfigurationError: It is open already.
+        """
+        if self._work is not None:
+            raise ConfigurationError(
+                "the client is open already", hint="Share it, or make another one."
+            )
+        # what a call needs is loaded here, so that constructing a client stays cheap
+        from .core import Core
+        from .work import CallWork
+
+        self._work = CallWork(Core(self.config, self._emit))
         return self
 
     async def __aexit__(
@@ -132,8 +142,10 @@ class AsyncOpenGradient:
 
     async def aclose(self) -> None:
         """End background tasks and close connections and files. Open caps stay in the journal."""
-        self._entered = False
-        await self._core.aclose()
+        work, self._work = self._work, None
+        self._resources.clear()
+        if work is not None:
+            await work.core.aclose()
 
     def __repr__(self) -> str:
         # a traceback also shows a client whose arguments were refused
@@ -191,26 +203,26 @@ class AsyncOpenGradient:
     @property
     def chains(self) -> Chains:
         """The payments and the registry chain: build, sign, send, wait by hand."""
-        return self._opened().chains
+        return self._opened().core.chains
 
     @property
     def contracts(self) -> Contracts:
         """The network's contracts, typed."""
-        return self._opened().contracts
+        return self._opened().core.contracts
 
     def _part(self, kind: Callable[[CallWork], T]) -> T:
-        self._opened()
+        work = self._opened()
         part = self._resources.get(kind)
         if part is None:
-            part = self._resources[kind] = kind(self._work)
+            part = self._resources[kind] = kind(work)
         return cast(T, part)
 
-    def _opened(self) -> Core:
-        if not self._entered:
+    def _opened(self) -> CallWork:
+        if self._work is None:
             raise ConfigurationError(
                 "the client is not open", hint="Use it inside `async with AsyncOpenGradient(…)`."
             )
-        return self._core
+        return self._work
 
 
 def _ignore(event: Event) -> None:

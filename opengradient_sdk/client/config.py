@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from .._core.clock import Clock
 from .._core.store import default_folder
 from ..errors import ConfigurationError
-from ..payments import PaymentRules
+from ..payments.rules import PaymentRules
 from ..profiles import MAINNET, Profile, devnet_profile
 from ..signers import Signer, signer_from
 from ..types import Address, Amount, Bytes32
-from ..verification import Assurance
+from ..verification.evidence import Assurance
 
 SettlementMode: TypeAlias = Literal["private", "batch", "individual"]
 OnAmbiguous: TypeAlias = Literal["retry_same", "raise"]

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from .._core.clock import Clock
 from .._core.portal import Portal
 from ..chain import Chain, PendingTx
-from ..payments import PaymentRules
+from ..payments.rules import PaymentRules
 from ..payments.state import OpenAuthorization
 from ..profiles import Profile
 from ..signers import Signer
 from ..types import Address, Bytes32, SignedTx
-from ..verification import Assurance
+from ..verification.evidence import Assurance
 from .async_client import AsyncOpenGradient
 from .blocking import Blocking, Twin
 from .config import (

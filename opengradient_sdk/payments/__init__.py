@@ -8,8 +8,9 @@ from .._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .challenge import Offer, PaymentRequired
-    from .policy import PaymentPolicy, PaymentRules
+    from .policy import PaymentPolicy
     from .pricing import Estimate
+    from .rules import PaymentRules
     from .schemes import Authorization
     from .state import AuthorizationState, OpenAuthorization, PaymentState, PaymentStatus
 
@@ -33,6 +34,7 @@ __getattr__ = lazy_names(
         "state": "AuthorizationState OpenAuthorization PaymentState PaymentStatus",
         "pricing": "Estimate",
         "challenge": "Offer PaymentRequired",
-        "policy": "PaymentPolicy PaymentRules",
+        "policy": "PaymentPolicy",
+        "rules": "PaymentRules",
     },
 )
