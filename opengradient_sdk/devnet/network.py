@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from .._core.clock import ShiftedClock
+from ..client.config import Trust
 from ..errors import ConfigurationError
 from ..profiles import Profile, devnet_profile
 from ..signers import Signer
@@ -23,7 +24,7 @@ from .evm import Anvil, Evm, PyEvm
 from .facilitator import Facilitator
 from .facilitator.account import Account
 from .facilitator.evm import Rpc
-from .node import Node, TestRoot, devnet_pcrs
+from .node import Node, TestRoot, devnet_pcrs, pcr_hash
 
 BUILD: Final = "devnet-1"
 """The version under which the measurements of the Devnet's nodes are approved in the registry."""
@@ -128,6 +129,16 @@ class Devnet:
     def profile(self) -> Profile:
         """The network as a client is told of it, with the Devnet's clock in it."""
         return self._running().profile
+
+    @property
+    def trust(self) -> Trust:
+        """What makes ``require=Assurance.ATTESTED`` possible here: the Devnet's root and build.
+
+        **Trust**: worth nothing outside of this Devnet, which made the root for itself.
+        """
+        build = pcr_hash(devnet_pcrs(BUILD))
+        root = self._running().attestation_root
+        return Trust(measurements=frozenset({build}), attestation_root=root)
 
     @property
     def env(self) -> dict[str, str]:
@@ -254,7 +265,7 @@ class Devnet:
             state_dir=state_dir,
         )
         treasury = Account(Rpc(payments), devnet_signer("treasury"))
-        return _Parts(payments, registry, facilitator, nodes, profile, treasury)
+        return _Parts(payments, registry, facilitator, nodes, profile, root.pem, treasury)
 
     async def _start_chains(self, stack: AsyncExitStack, root: TestRoot) -> tuple[Evm, Evm]:
         alloc = self._alloc(root)
@@ -353,6 +364,7 @@ class _Parts:
     facilitator: Facilitator
     nodes: tuple[Node, ...]
     profile: Profile
+    attestation_root: bytes
     treasury: Account = field(repr=False)
 
     @property

@@ -63,14 +63,14 @@ def user(text: str) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    given = json.load(sys.stdin)
+    given = json.loads(sys.stdin.readline())
     llm = og.LLM(given["private_key"], given["registry_rpc"], given["registry"])
     told: dict[str, Any] = {
         "registry": registry(given),
         "approvals": [approval(llm) for _ in range(2)],
     }
     told |= asyncio.run(calls(llm, given))
-    json.dump(told, sys.stdout)
+    print(json.dumps(told))
 
 
 def registry(given: dict[str, Any]) -> list[dict[str, Any]]:
@@ -114,7 +114,6 @@ async def calls(llm: og.LLM, given: dict[str, Any]) -> dict[str, Any]:
             "verified": {name: await verified(llm, given, name) for name in REQUESTS},
             "verified_stream": await verified_stream(llm, given),
             "forgery": await forgery(llm, given),
-            "sessions": sessions(llm),
         }
     finally:
         await llm.close()
@@ -195,9 +194,7 @@ def proof(
     llm: og.LLM, given: dict[str, Any], canonical: dict[str, Any], body: Any, content: str
 ) -> dict[str, Any]:
     tee = llm.resolve_tee_connection()
-    [key] = [
-        record["signing_key"] for record in registry(given) if record["tee_id"] == tee.tee_id
-    ]
+    [key] = [record["signing_key"] for record in registry(given) if record["tee_id"] == tee.tee_id]
     found = og.verify_response(
         canonical_request=canonical,
         response_body=body,
@@ -236,12 +233,6 @@ async def forgery(llm: og.LLM, given: dict[str, Any]) -> str:
     except og.VerificationError as error:
         return str(error)
     return "none"
-
-
-def sessions(llm: og.LLM) -> list[str]:
-    """Return what the client keeps sessions under."""
-    transport = llm.resolve_tee_connection().http_client._transport
-    return sorted(transport._session_ids)
 
 
 if __name__ == "__main__":
