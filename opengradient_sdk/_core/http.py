@@ -198,7 +198,10 @@ class HttpClient:
         if url is None:
             from yarl import URL
 
-            url = self._urls[text] = URL(text)
+            try:
+                url = self._urls[text] = URL(text)
+            except ValueError as error:
+                raise TransportError(f"not a usable address: {error}", sent=False) from error
         return url
 
     def _timeout(self, seconds: float) -> aiohttp.ClientTimeout:

@@ -16,7 +16,7 @@ from ..client.config import Trust
 from ..errors import ConfigurationError
 from ..profiles import Profile, devnet_profile
 from ..signers import Signer
-from ..types import Address, Amount
+from ..types import Address, Amount, Bytes32, keccak256
 from .accounts import devnet_key, devnet_signer
 from .books import Books
 from .contracts import GenesisAccount, addresses, artifacts, genesis_alloc
@@ -24,21 +24,13 @@ from .evm import Anvil, Evm, PyEvm
 from .facilitator import Facilitator
 from .facilitator.account import Account
 from .facilitator.evm import Rpc
-from .node import Node, TestRoot, devnet_pcrs, pcr_hash
+from .node import Node, TestRoot
+from .registrar import Registrar, registry_address
 
-BUILD: Final = "devnet-1"
-"""The version under which the measurements of the Devnet's nodes are approved in the registry."""
-
-_TEE_PROXY: Final = 0  # the registry's number for nodes that serve language models
 _OPG_EACH: Final = 1_000 * 10**18
 _OPG_TREASURY: Final = 10**9 * 10**18
 _WEI_EACH: Final = 100 * 10**18
 _WEI_OPERATOR: Final = 10**6 * 10**18
-_REGISTRIES: Final = {"july": "TEERegistry", "april": "TEERegistryApril"}
-_REGISTRY_ADDRESSES: Final = {
-    "july": addresses.TEE_REGISTRY,
-    "april": addresses.TEE_REGISTRY_APRIL,
-}
 
 
 class Devnet:
@@ -88,7 +80,7 @@ class Devnet:
     ) -> None:
         _require("evm", evm, evm in ("py-evm", "anvil"))
         _require("chains", chains, chains in (1, 2))
-        _require("registry", registry, registry in _REGISTRIES)
+        _require("registry", registry, registry in ("july", "april"))
         _require("nodes", nodes, nodes >= 0)
         _require("accounts", accounts, accounts >= 1)
         _require("chain_id", chain_id, chain_id > 0)
@@ -136,9 +128,11 @@ class Devnet:
 
         **Trust**: worth nothing outside of this Devnet, which made the root for itself.
         """
-        build = pcr_hash(devnet_pcrs(BUILD))
-        root = self._running().attestation_root
-        return Trust(measurements=frozenset({build}), attestation_root=root)
+        registrar = self._running().registrar
+        return Trust(
+            measurements=frozenset({registrar.build_hash}),
+            attestation_root=registrar.root.pem,
+        )
 
     @property
     def env(self) -> dict[str, str]:
@@ -219,6 +213,27 @@ class Devnet:
         await self.fund(signer.address, opg=opg, eth=eth)
         return signer
 
+    async def register(
+        self,
+        *,
+        endpoint: str,
+        public_key_der: bytes,
+        tls_certificate_der: bytes,
+        pay_to: Address,
+    ) -> Bytes32:
+        """List a server of your own as an active node, attested under the Devnet's root.
+
+        Returns its tee id. It stays active for half an hour of the Devnet's time, unless it sends
+        heartbeats to the facilitator as nodes do.
+        """
+        await self._running().registrar.register(
+            endpoint=endpoint,
+            public_key_der=public_key_der,
+            tls_certificate_der=tls_certificate_der,
+            pay_to=pay_to,
+        )
+        return Bytes32(keccak256(public_key_der))
+
     async def fund(
         self,
         account: Address,
@@ -253,7 +268,16 @@ class Devnet:
         stack.push_async_callback(facilitator.stop)
         await facilitator.start()
         nodes = await self._start_nodes(stack, facilitator, root)
-        await self._register(nodes, Account(Rpc(registry), devnet_signer("admin")))
+        admin = Account(Rpc(registry), devnet_signer("admin"))
+        registrar = Registrar(admin, self._registry, root, self.clock)
+        await registrar.approve_build()
+        for node in nodes:
+            await registrar.register(
+                endpoint=node.endpoint,
+                public_key_der=node.public_key_der,
+                tls_certificate_der=node.tls_certificate_der,
+                pay_to=node.pay_to,
+            )
         profile = devnet_profile(
             payment_rpc_urls=(payments.rpc_url,),
             registry_rpc_urls=(registry.rpc_url,),
@@ -265,7 +289,7 @@ class Devnet:
             state_dir=state_dir,
         )
         treasury = Account(Rpc(payments), devnet_signer("treasury"))
-        return _Parts(payments, registry, facilitator, nodes, profile, root.pem, treasury)
+        return _Parts(payments, registry, facilitator, nodes, profile, registrar, treasury)
 
     async def _start_chains(self, stack: AsyncExitStack, root: TestRoot) -> tuple[Evm, Evm]:
         alloc = self._alloc(root)
@@ -307,25 +331,6 @@ class Devnet:
         await _together(node.start() for node in nodes)
         return nodes
 
-    async def _register(self, nodes: tuple[Node, ...], admin: Account) -> None:
-        """Approve the build of the nodes, and register each with a document of its own."""
-        contract = artifacts.load(_REGISTRIES[self._registry])
-        pcrs = devnet_pcrs(BUILD)
-        measurements = (pcrs[0], pcrs[1], pcrs[2])
-        approve = contract.encode_call("approvePCR", measurements, BUILD, _TEE_PROXY)
-        await admin.execute(self._registry_address, approve)
-        for node in nodes:
-            register = contract.encode_call(
-                "registerTEEWithAttestation",
-                node.attestation_document(),
-                node.public_key_der,
-                node.tls_certificate_der,
-                node.pay_to,
-                node.endpoint,
-                _TEE_PROXY,
-            )
-            await admin.execute(self._registry_address, register)
-
     def _alloc(self, root: TestRoot) -> dict[Address, GenesisAccount]:
         operators = [devnet_signer(r).address for r in ("admin", "facilitator", "treasury")]
         users = [account.address for account in self.accounts]
@@ -347,7 +352,7 @@ class Devnet:
 
     @property
     def _registry_address(self) -> Address:
-        return _REGISTRY_ADDRESSES[self._registry]
+        return registry_address(self._registry)
 
     def _running(self) -> _Parts:
         if self._parts is None:
@@ -364,7 +369,7 @@ class _Parts:
     facilitator: Facilitator
     nodes: tuple[Node, ...]
     profile: Profile
-    attestation_root: bytes
+    registrar: Registrar = field(repr=False)
     treasury: Account = field(repr=False)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from .._core.clock import Clock, SystemClock
@@ -22,6 +23,9 @@ _MAX_LIFETIME: Final = 300
 
 DEVNET_CHAIN_ID: Final = 31337
 DEVNET_REGISTRY_CHAIN_ID: Final = 10740
+
+# the built-in model of a Devnet's nodes costs as much as a small one
+_DEVNET_PRICES: Final = {**PRICES, "echo": replace(PRICES["gpt-5-mini"], provider="devnet")}
 
 MAINNET: Final = Profile(
     name="mainnet",
@@ -82,7 +86,7 @@ def devnet_profile(
         session_cap=_SESSION_CAP,
         max_authorization=_SESSION_CAP,
         max_lifetime=_MAX_LIFETIME,
-        prices=PRICES,
+        prices=_DEVNET_PRICES,
         clock=clock or SystemClock(),
         state_dir=state_dir,
     )

@@ -18,17 +18,14 @@ import pytest
 
 from opengradient_sdk import AsyncOpenGradient, Devnet
 from opengradient_sdk.client.reply import Reply
-from opengradient_sdk.devnet.accounts import devnet_key, devnet_signer
-from opengradient_sdk.devnet.contracts import addresses, artifacts
-from opengradient_sdk.devnet.facilitator.account import Account
+from opengradient_sdk.devnet.accounts import devnet_key
+from opengradient_sdk.devnet.contracts import addresses
 from opengradient_sdk.devnet.facilitator.evm import ChainReader, Rpc
-from opengradient_sdk.devnet.network import BUILD
-from opengradient_sdk.devnet.node import TestRoot, devnet_pcrs, make_document
 from opengradient_sdk.errors import APIStatusError, PaymentRejectedError
 from opengradient_sdk.ledger.receipt import Receipt
 from opengradient_sdk.payments import PaymentState
 from opengradient_sdk.signers import Signer
-from opengradient_sdk.types import Address, Bytes32, keccak256
+from opengradient_sdk.types import Address, Bytes32
 from opengradient_sdk.verification import Assurance, CheckStatus
 
 from .processes import Script, script
@@ -88,27 +85,13 @@ async def open_shop(
         async with asyncio.timeout(PATIENCE):
             born = await running.answer()
         key, certificate = bytes.fromhex(born["public_key"]), bytes.fromhex(born["certificate"])
-        await register(net, born["endpoint"], key, certificate, pay_to)
-        yield Shop(net, running, pay_to, Bytes32(keccak256(key)))
-
-
-async def register(
-    net: Devnet, endpoint: str, key: bytes, certificate: bytes, pay_to: Address
-) -> None:
-    """Register a server of our own with the Devnet, by a document that only its mock believes."""
-    now = net.clock.now()
-    document = make_document(
-        TestRoot(now),
-        tls_certificate_der=certificate,
-        signing_key_der=key,
-        pcrs=devnet_pcrs(BUILD),
-        now=now,
-    )
-    call = artifacts.load("TEERegistry").encode_call(
-        "registerTEEWithAttestation", document, key, certificate, pay_to, endpoint, LLM_PROXY
-    )
-    admin = Account(Rpc(net.registry_chain), devnet_signer("admin"))
-    assert (await admin.execute(net.profile.tee_registry, call)).succeeded
+        tee_id = await net.register(
+            endpoint=born["endpoint"],
+            public_key_der=key,
+            tls_certificate_der=certificate,
+            pay_to=pay_to,
+        )
+        yield Shop(net, running, pay_to, tee_id)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 
 from ...types import Bytes32, keccak256
-from .cbor import encode
+from ...verification._cbor import encode
 
 NONCE_BYTES: Final = 20
 _PROTECTED: Final = bytes.fromhex("a1013822")  # {1: -35}, which is ES384
