@@ -17,7 +17,7 @@ from ..network.connection import NodeConnection
 from ..network.records import NodeRecord
 from ..network.registry import Registry
 from ..network.selection import NodeHealth
-from ..payments.allowance import AllowanceKeeper
+from ..payments.allowance import AllowanceKeeper, KeepPromise
 from ..payments.authorizer import Authorizer
 from ..payments.budget import Budget
 from ..payments.journal import SCHEMA, Journal
@@ -116,11 +116,16 @@ class Core:
     @cached_property
     def chains(self) -> Chains:
         """The two chains, with the guarded signer; made when a transaction is first needed."""
-        from ..chain import Chain  # a call that needs no transaction does not wait for this
+        from ..chain import Chain, recommended_fillers  # calls without transactions do not wait
 
         profile = self.config.profile
+        fillers = recommended_fillers(profile.payments, self.clock)
         payments = Chain(
-            self.payments_rpc, profile=profile.payments, signer=self.signer, clock=self.clock
+            self.payments_rpc,
+            profile=profile.payments,
+            signer=self.signer,
+            clock=self.clock,
+            fillers=(KeepPromise(self.allowance), *fillers),
         )
         if self.registry_rpc is self.payments_rpc:
             return Chains(payments, payments)

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from .._core.clock import Clock
 from .._core.portal import Portal
 from ..chain import Chain, PendingTx
+from ..payments.challenge import Offer
 from ..payments.rules import PaymentRules
 from ..payments.state import OpenAuthorization
 from ..profiles import Profile
 from ..signers import Signer
-from ..types import Address, Bytes32, SignedTx
+from ..types import Address, Bytes32, PreparedTx, SignedTx
 from ..verification.evidence import Assurance
 from .async_client import AsyncOpenGradient
 from .blocking import Blocking, Twin
@@ -206,6 +207,10 @@ class SyncPayments(Twin[Payments]):
     status = Blocking(Payments.status)
     cancel = Blocking(Payments.cancel)
 
+    def check(self, offer: Offer, payee: Address) -> None:
+        """Explain whether ``offer`` may be paid; see ``Payments.check``."""
+        self.find().check(offer, payee)
+
     @property
     def unresolved(self) -> tuple[OpenAuthorization, ...]:
         """Every authorization of this client that the chain has not spoken about yet."""
@@ -230,6 +235,15 @@ class SyncChain(Twin[Chain]):
     sign = Blocking(Chain.sign)
     execute = Blocking(Chain.execute)
     read = Blocking(Chain.read)
+
+    def discard(self, prepared: PreparedTx) -> None:
+        """Give a built transaction's nonce back; see ``Chain.discard``."""
+        self.find().discard(prepared)
+
+    def follow(self, signed: SignedTx) -> SyncPendingTx:
+        """Return what follows a transaction that was sent before; see ``Chain.follow``."""
+        pending = self.find().follow(signed)
+        return SyncPendingTx(lambda: pending, self.portal)
 
     def send(self, signed: SignedTx) -> SyncPendingTx:
         """Hand ``signed`` to the chain and return what follows it; see ``Chain.send``."""

@@ -17,7 +17,7 @@ from ..types import Address, Amount, SignedTx, hex_to_bytes
 from .extensions import ERC20_APPROVAL, erc20_approval_info
 
 if TYPE_CHECKING:
-    from ..chain import Chain
+    from ..chain import Chain, Draft
 
 _SPONSORED_GAS: Final = 70_000
 _MAX_FEE: Final = 10**15
@@ -43,9 +43,10 @@ class _Sponsored:
 class AllowanceKeeper:
     """Makes sure that a node can collect what is about to be authorized.
 
-    A sponsored approval stays signed until it is mined: it is attached again, byte for byte, to
-    every authorization that needs it, and its nonce stays leased (a signed transaction never
-    expires).
+    A sponsored approval is a promise: it is attached again, byte for byte, to every authorization
+    that needs it, and its account nonce stays leased, because a signed transaction never expires.
+    Before the account's next own transaction it is broadcast (``KeepPromise``), so that neither
+    blocks the other.
     """
 
     def __init__(
@@ -133,6 +134,22 @@ class AllowanceKeeper:
             amount=approval.amount,
         )
 
+    async def keep_promise(self) -> None:
+        """Broadcast a sponsored approval that is not mined yet, and wait until it is.
+
+        **Money**: pays the chain's fee in its own coin, which its sponsor would have paid.
+
+        Raises:
+            ChainError: It could not be sent, or was not mined in time.
+        """
+        promised = self._sponsored
+        if promised is None:
+            return
+        if await self._rpc.transaction_count(self._owner) <= promised.signed.tx.nonce:
+            pending = await self._chain().send(promised.signed)
+            await pending.wait()
+        self._sponsored = None
+
     async def approve(self, amount: int) -> None:
         """Let Permit2 move ``amount`` atoms, by a transaction of the wallet's own.
 
@@ -170,3 +187,19 @@ class AllowanceKeeper:
             )
         self._sponsored = _Sponsored(await chain.sign(prepared), amount)
         return self._sponsored
+
+
+class KeepPromise:
+    """A filler that fills nothing: what was promised with a lower nonce goes out first."""
+
+    def __init__(self, keeper: AllowanceKeeper) -> None:
+        self._keeper = keeper
+
+    async def fill(self, draft: Draft, rpc: Rpc) -> Draft:
+        """Return ``draft`` when no promised approval stands before it.
+
+        Raises:
+            ChainError: The approval could not be sent, or was not mined in time.
+        """
+        await self._keeper.keep_promise()
+        return draft
