@@ -12,10 +12,10 @@ from typing import Final, Protocol, cast
 from .._core.clock import Clock
 from ..errors import ConfigurationError, InsufficientFundsError, WrongChainError
 from ..profiles import ChainProfile
+from ..signers.envelope import unsigned_bytes
 from ..types import Address, Amount, PreparedTx, TxRequest
 from . import blocks
 from .abi import Function
-from .envelope import unsigned_bytes
 from .rpc import Rpc
 
 GAS_PRICE_ORACLE: Final = Address("0x420000000000000000000000000000000000000F")

@@ -18,10 +18,10 @@ from ..errors import (
     WrongChainError,
 )
 from ..profiles import ChainProfile
+from ..signers.envelope import check_signed
 from ..signers.protocol import Signer
 from ..types import Address, PreparedTx, SignedTx, TxReceipt, TxRequest
 from .blocks import BlockRef
-from .envelope import check_signed
 from .fillers import GAS_PRICE_ORACLE, Draft, Filler, Funds, recommended_fillers
 from .nonces import NonceLeases
 from .pending import Confirmations, PendingTx

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..types import Address, PreparedTx, SignedTx, TypedData
-from ._recover import check_signed_transaction, check_typed_signature
+from ._recover import check_typed_signature
+from .envelope import check_signed
 from .local import LocalSigner
 from .protocol import Signer
 
@@ -78,7 +79,7 @@ class GuardedSigner:
         await self._policy.check_transaction(tx)
         signed = await self._signer.sign_transaction(tx)
         if self._is_foreign():
-            check_signed_transaction(signed, tx)
+            check_signed(tx, signed)
         return signed
 
     def _is_foreign(self) -> bool:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 from ..errors import ConfigurationError, SignerError
-from ..types import Address, Bytes32, PreparedTx, SignedTx, TypedData, keccak256
+from ..types import Address, PreparedTx, SignedTx, TypedData, keccak256
 from ._keys import Outcome, or_raise, read_key
-from ._recover import (
-    address_of,
-    check_signed_transaction,
-    encoding_errors,
-    transaction_fields,
-)
+from ._recover import address_of
+from .envelope import seal, unsigned_bytes
 from .protocol import Signer
 
 if TYPE_CHECKING:
@@ -122,27 +117,11 @@ class LocalSigner:
         """
         if tx.sender != self._address:
             raise SignerError(f"the transaction is {tx.sender}'s, this signer is {self._address}")
-        # The first use imports eth_account, half a second that must not hold up the event loop.
-        return await asyncio.to_thread(self._sign_eip1559, tx)
-
-    def _sign_eip1559(self, tx: PreparedTx) -> SignedTx:
-        from eth_account.typed_transactions.typed_transaction import TypedTransaction
-
-        fields = transaction_fields(tx)
         try:
-            digest = TypedTransaction.from_dict(fields).hash()
-        except encoding_errors() as error:
+            digest = keccak256(unsigned_bytes(tx))
+        except (OverflowError, TypeError, AttributeError) as error:
             raise SignerError(f"this transaction cannot be signed: {error}") from error
-        signature = self._sign_digest(digest)
-        seal = {
-            "v": signature[64] - 27,
-            "r": int.from_bytes(signature[:32], "big"),
-            "s": int.from_bytes(signature[32:64], "big"),
-        }
-        raw = TypedTransaction.from_dict({**fields, **seal}).encode()
-        signed = SignedTx(tx, raw, Bytes32(keccak256(raw)))
-        check_signed_transaction(signed, tx)
-        return signed
+        return seal(tx, self._sign_digest(digest))
 
     def _sign_digest(self, digest: bytes) -> bytes:
         # coincurve leaves the type of an argument open that is not used here

@@ -124,7 +124,7 @@ async def test_another_accounts_signatures_are_refused() -> None:
     signer = guarded(Foreign([], key=OTHER_KEY), [])
     with pytest.raises(SignerError, match=f"not one of {ADDRESS}"):
         await signer.sign_typed_data(typed_data())
-    with pytest.raises(SignerError, match="is signed by"):
+    with pytest.raises(SignerError, match=f"not one of {ADDRESS}"):
         await signer.sign_transaction(TRANSACTION)
 
 
@@ -133,11 +133,11 @@ def raw(content: bytes) -> Any:
 
 
 FORGED_TRANSACTIONS = {
-    "another transaction": (lambda s: replace(s, tx=replace(s.tx, value=6)), "another transaction"),
-    "another hash": (lambda s: replace(s, hash=Bytes32(b"\1" * 32)), "hash"),
-    "garbage": (raw(b"\x02\xc0"), "cannot be decoded"),
-    "nothing": (raw(b""), "cannot be decoded"),
-    "legacy": (raw(b"\xf8\x01\x02"), "cannot be decoded"),
+    "another transaction": (lambda s: replace(s, tx=replace(s.tx, value=6)), "other than the one"),
+    "another hash": (lambda s: replace(s, hash=Bytes32(b"\1" * 32)), "other than the one"),
+    "garbage": (raw(b"\x02\xc0"), "not an EIP-1559 transaction"),
+    "nothing": (raw(b""), "not an EIP-1559 transaction"),
+    "legacy": (raw(b"\xf8\x01\x02"), "not an EIP-1559 transaction"),
 }
 
 
@@ -151,24 +151,25 @@ async def test_a_forged_transaction_is_refused(forge: Any, why: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "member"),
+    "change",
     [
-        ({"chain_id": 1}, "chainId"),
-        ({"nonce": 8}, "nonce"),
-        ({"to": Address("0x" + "44" * 20)}, "to"),
-        ({"to": None}, "to"),
-        ({"data": b"\x01"}, "data"),
-        ({"value": 6}, "value"),
-        ({"gas": 70_001}, "gas"),
-        ({"max_fee_per_gas": 10**10}, "maxFeePerGas"),
-        ({"max_priority_fee_per_gas": 1}, "maxPriorityFeePerGas"),
-        ({"access_list": ()}, "accessList"),
+        {"chain_id": 1},
+        {"nonce": 8},
+        {"to": Address("0x" + "44" * 20)},
+        {"to": None},
+        {"data": b"\x01"},
+        {"value": 6},
+        {"gas": 70_001},
+        {"max_fee_per_gas": 10**10},
+        {"max_priority_fee_per_gas": 1},
+        {"access_list": ()},
     ],
+    ids=lambda change: next(iter(change)),
 )
-async def test_every_field_that_a_wallet_changes_is_noticed(change: Any, member: str) -> None:
+async def test_every_field_that_a_wallet_changes_is_noticed(change: Any) -> None:
     changed = await LocalSigner(KEY).sign_transaction(replace(TRANSACTION, **change))
     signer = guarded(Foreign([], forge=lambda _: replace(changed, tx=TRANSACTION)), [])
-    with pytest.raises(SignerError, match=f"changed {member} "):
+    with pytest.raises(SignerError, match="not the transaction that was asked for"):
         await signer.sign_transaction(TRANSACTION)
 
 

@@ -10,7 +10,7 @@ from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opengradient_sdk.chain.envelope import check_signed, unsigned_bytes
+from opengradient_sdk.signers.envelope import check_signed, unsigned_bytes
 from opengradient_sdk.errors import SignerError
 from opengradient_sdk.types import Address, Bytes32, PreparedTx, SignedTx, keccak256
 
