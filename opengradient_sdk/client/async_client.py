@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from .._core.clock import Clock
+from .._core.http import HttpClient
 from ..errors import ConfigurationError
 from ..payments.rules import PaymentRules
 from ..profiles import Profile
@@ -124,7 +126,9 @@ class AsyncOpenGradient:
             raise ConfigurationError(
                 "the client is open already", hint="Share it, or make another one."
             )
-        # what a call needs is loaded here, so that constructing a client stays cheap
+        # what a call needs is loaded here, so that constructing stays cheap; in a thread, because
+        # it takes some 300 ms the first time
+        await asyncio.to_thread(_load_parts)
         from .core import Core
         from .work import CallWork
 
@@ -223,6 +227,13 @@ class AsyncOpenGradient:
                 "the client is not open", hint="Use it inside `async with AsyncOpenGradient(…)`."
             )
         return self._work
+
+
+def _load_parts() -> None:
+    from . import work  # noqa: F401
+    from .resources import chat  # noqa: F401
+
+    HttpClient.load()
 
 
 def _ignore(event: Event) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from .._core.tasks import together
 from ..errors import InvalidChallengeError, NodeProtocolError
 from ..network.connection import NodeConnection
 from ..payments.challenge import PaymentRequired, parse_402
 from ..payments.state import OpenAuthorization
 from ..types import Amount
+from ..verification.signature import prepare
 from .call import Call
 from .core import Core
 from .events import PaymentAuthorized
@@ -17,7 +20,7 @@ from .status import status_error
 async def open_session(core: Core, connection: NodeConnection, call: Call) -> OpenAuthorization:
     """Ask a node for its challenge and return a signed, journalled authorization for it.
 
-    The wallet and the node's price are read while the node is asked.
+    The wallet and the node's price are read, and its key is loaded, while the node is asked.
 
     **Money**: signs one authorization of exactly what the node offers, if the policy allows that
     and the budget covers it.
@@ -26,8 +29,11 @@ async def open_session(core: Core, connection: NodeConnection, call: Call) -> Op
         PaymentError: The offer is refused, or cannot be paid; nothing was signed.
         NetworkError, APIStatusError: The node did not make an offer.
     """
-    required, funds, _ = await together(
-        challenge(connection, call), core.authorizer.funds(), connection.opg_usd()
+    required, funds, *_ = await together(
+        challenge(connection, call),
+        core.authorizer.funds(),
+        connection.opg_usd(),
+        asyncio.to_thread(prepare, connection.record.public_key_der),
     )
     payee = connection.record.payment_address
     offer = core.policy.choose(required.offers, payee)

@@ -64,6 +64,19 @@ def verify_rsa_pss(public_key_der: bytes, statement: bytes, signature: bytes) ->
         ) from None
 
 
+def prepare(public_key_der: bytes) -> None:
+    """Load what verifying with this key needs, so that no answer waits for it.
+
+    Blocks for some 50 ms the first time: call it in a thread. A key that cannot be used is reported
+    by the verification, not here.
+    """
+    _scheme()
+    try:
+        _rsa_key(public_key_der)
+    except SignatureError:
+        return
+
+
 @lru_cache(maxsize=256)  # bounded: keys come from the registry, which others write
 def _rsa_key(public_key_der: bytes) -> RSAPublicKey:
     from cryptography.exceptions import UnsupportedAlgorithm

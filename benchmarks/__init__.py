@@ -1,0 +1,1 @@
+"""What this package costs, measured side by side with the published client: ``make bench``."""

@@ -1,0 +1,60 @@
+"""``docs/performance.md``: the table as it was last measured, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from . import report
+from .processes import ROOT
+
+PATH: Final = ROOT / "docs" / "performance.md"
+
+_TEXT: Final = """\
+# Performance
+
+What this package costs beside the client that is published today (`opengradient` 1.1.4), measured
+with `make bench`; this page is written by `python -m benchmarks --write`.
+
+{table}
+
+Medians of {repetitions} repetitions, with the smallest and the largest in brackets; the ratio says
+how many times better ours is.
+
+{notes}
+
+Measured on {machine}.
+
+## How it is measured
+
+- **The node** (`benchmarks/node.py`) runs in a process of its own and does next to nothing: a raw
+  `asyncio.Protocol` over TLS with keep-alive. It speaks the protocol of the network: challenge,
+  payment, session, signed answers. It verifies no payment and signs each answer once, so that
+  what is measured is the client. The chain is py-evm in a third process, where both clients find
+  the node in the same registry; nothing is specially configured in either of them.
+- **Both clients** run in processes of their own, in turns, each in its own environment. What they
+  are put through (`benchmarks/workload.py`) is the same code for both.
+- **Ours verifies** every answer: request hash, output hash, RSA-PSS signature, node identity and
+  freshness. The published client verifies none of it. Ours also writes every authorization to disk
+  before it is sent.
+- *Import* is timed inside the process; memory is the most it has had resident until then. The
+  published client reads the registry when it is constructed, ours at its first call. So the time
+  for 50 calls on a fresh client includes, for ours alone, the registry and the wallet; the request
+  beyond the paid route reads the node's price. *A process* is from its start to its end, imports
+  included, on a chain and a node that are already up.
+- *One Permit2 payment* is from a parsed challenge to the value of the `PAYMENT-SIGNATURE` header.
+- *Base install* is a fresh environment with only the built wheel and what it depends on, without
+  pip, in megabytes of 10^6 bytes.
+"""
+
+
+def write(lines: Sequence[tuple[str, ...]], notes: Sequence[str], repetitions: int) -> None:
+    """Write the page."""
+    text = _TEXT.format(
+        table=report.as_markdown(lines),
+        repetitions=repetitions,
+        notes="\n\n".join(notes),
+        machine=report.machine(),
+    )
+    PATH.parent.mkdir(exist_ok=True)
+    PATH.write_text(text, encoding="utf-8")
