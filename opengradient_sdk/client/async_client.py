@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
@@ -230,9 +231,8 @@ class AsyncOpenGradient:
 
 
 def _load_parts() -> None:
-    from . import work  # noqa: F401
-    from .resources import chat  # noqa: F401
-
+    for part in ("work", "resources.chat"):
+        import_module(f"{__package__}.{part}")
     HttpClient.load()
 
 

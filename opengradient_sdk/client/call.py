@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..errors import ConfigurationError
 from ..profiles import ModelPrice
 
 CHAT_ROUTE: Final = "/v1/chat/completions"
@@ -36,9 +37,22 @@ class Call:
         return {"X-SETTLEMENT-TYPE": self.settlement}
 
 
+_to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 def encode(body: Mapping[str, object]) -> bytes:
-    """Return the bytes of a request body: compact UTF-8 JSON."""
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    """Return the bytes of a request body: compact UTF-8 JSON.
+
+    Raises:
+        ConfigurationError: A text in it has no UTF-8 form.
+    """
+    try:
+        return _to_json(body).encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(
+            f"the request has a text without a UTF-8 form: {error.reason}",
+            hint="Replace lone surrogates; nothing was sent or signed.",
+        ) from None
 
 
 def bare_model(model: object) -> object:

@@ -14,7 +14,7 @@ from .._core.tasks import Supervisor
 from ..chain.rpc import Rpc
 from ..ledger.book import ReceiptBook
 from ..network.connection import NodeConnection
-from ..network.records import NodeRecord
+from ..network.records import NodeRecord, RegistrySnapshot
 from ..network.registry import Registry
 from ..network.selection import NodeHealth
 from ..payments.allowance import AllowanceKeeper, KeepPromise
@@ -27,6 +27,7 @@ from ..payments.state import OpenAuthorization, PaymentState, PaymentStatus
 from ..profiles import ChainProfile
 from ..signers import GuardedSigner
 from ..types import Bytes32
+from ..verification.evidence import Check, CheckStatus
 from .attesting import Attesting
 from .config import ClientConfig
 from .events import Emit, NodeLeft, PaymentResolved
@@ -102,6 +103,7 @@ class Core:
         self._connections: dict[NodeRecord, NodeConnection] = {}
         self._looking = asyncio.Lock()
         self._lives: dict[int, OpenAuthorization] = {}
+        self._registered: tuple[RegistrySnapshot, NodeRecord, Check] | None = None
 
     @staticmethod
     def _usual_approval(config: ClientConfig) -> int:
@@ -162,6 +164,20 @@ class Core:
             connection = NodeConnection(self.http, record, self.clock)
             self._connections[record] = connection
         return connection
+
+    def registered(self, snapshot: RegistrySnapshot, record: NodeRecord) -> Check:
+        """Return the check that the registry lists ``record``; one for all calls of a reading."""
+        known = self._registered
+        if known is None or known[0] is not snapshot or known[1] is not record:
+            check = Check(
+                "registry",
+                CheckStatus.PASSED,
+                f"key, node and build {record.pcr_hash} are active",
+                f"{snapshot.registry} on chain {snapshot.chain_id} at block "
+                f"{snapshot.block_number}, by {', '.join(snapshot.rpc_urls)}",
+            )
+            known = self._registered = (snapshot, record, check)
+        return known[2]
 
     def remember(self, life: OpenAuthorization) -> None:
         """Keep an authorization for questions about it; also what has been resolved."""

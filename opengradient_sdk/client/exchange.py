@@ -15,6 +15,7 @@ from typing import Protocol
 
 from ..errors import (
     NetworkError,
+    OpenGradientError,
     PaymentOutcomeUnknownError,
     PaymentRejectedError,
     PinMismatchError,
@@ -93,7 +94,12 @@ class Exchange:
         refused: PaymentRejectedError | None = None
         resent = 0
         while True:
-            life = await self._join(call)
+            try:
+                life = await self._join(call)
+            except OpenGradientError as error:
+                if refused is None:
+                    raise
+                raise refused from error  # nothing new was signed, but its cap is exposed
             try:
                 sender = _Sender(self, life, call, transmission)
                 refusal = await sender.until_answered()
@@ -145,17 +151,17 @@ class _Sender:
         refusal = await self._attempt(self._life.headers())
         if refusal is not None and used_session is not None:
             # the node may have lost the session and still honour the permit it came from
-            if self._life.session_id == used_session:
-                self._life.session_id = None
+            self._life.lost(used_session)
             refusal = await self._attempt(self._life.payment_header())
         return refusal
 
     async def _attempt(self, payment: Mapping[str, str]) -> PaymentRejectedError | None:
+        losses = self._life.losses
         self.status = await self._sent({**self._call.headers, **payment})
         if self.status != 402:
             session = self._transmission.headers.get(_SESSION_HEADER)
             if session:
-                self._life.opened(session)
+                self._life.opened(session, losses=losses)
             return None
         answer = parse_402(self._transmission.headers, await self._transmission.body())
         if isinstance(answer, BareRefusal):
@@ -169,13 +175,13 @@ class _Sender:
                 return await self._transmission.send(headers)
             except NetworkError as error:
                 connects += 1
-                if isinstance(error, TransportError) and not error.sent:
-                    # never reached the node: the same header may go out again freely
-                    if connects < _MAX_CONNECTS:
-                        continue
+                unsent = isinstance(error, TransportError) and not error.sent
+                if unsent and connects < _MAX_CONNECTS:
+                    continue  # never reached the node: the same header may go out again freely
+                if unsent or isinstance(error, PinMismatchError | RedirectError):
+                    if self.resent:  # this copy was not served, but the lost one may have been
+                        raise _unknown(self._life, error.short_message) from error
                     raise
-                if isinstance(error, PinMismatchError | RedirectError):
-                    raise  # not sent, or answered without serving it
                 if self.resent or not self._exchange.may_resend():
                     raise _unknown(self._life, error.short_message) from error
                 self.resent += 1

@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..errors import NetworkError, PaymentOutcomeUnknownError
+from ..errors import APIStatusError, NetworkError, PaymentOutcomeUnknownError, Spent
 from ..ledger.receipt import Receipt
 from ..network.connection import NodeConnection
 from ..network.records import RegistrySnapshot
+from ..types import Amount
 from ..verification import Assurance
 from .call import Call
 from .core import Core
@@ -90,7 +91,7 @@ class Pipeline:
         try:
             async with self._exchange(connection).deliver(call, transmission) as delivery:
                 if delivery.status != 200:
-                    raise status_error(delivery.status, await transmission.body())
+                    raise _refused(delivery, await transmission.body())
                 yield Served(core, call, connection, snapshot, delivery, transmission, started)
         except (NetworkError, PaymentOutcomeUnknownError):
             # the next call goes elsewhere; this one stays with the node that may have been paid
@@ -109,3 +110,11 @@ class Pipeline:
                 emit=core.emit,
             )
         return exchange
+
+
+def _refused(delivery: Delivery, body: bytes) -> APIStatusError:
+    error = status_error(delivery.status, body)
+    if delivery.resent:  # this copy was not billed; the one whose answer was lost may have been
+        error.spent = Spent.MAYBE
+        error.amount = Amount(delivery.authorization.cap)
+    return error

@@ -24,7 +24,13 @@ from .core import Core
 
 _TRIES = 3
 _DOUBT_SECONDS = 300.0
-_NODES_FAULT = (AttestationError, PinMismatchError, RedirectError, InvalidChallengeError)
+_NODES_FAULT = (
+    AttestationError,
+    InvalidChallengeError,
+    NoNodeAvailableError,  # the sessions refuse to sign more for a node that wastes it
+    PinMismatchError,
+    RedirectError,
+)
 _NODE_FAILED = (
     AttestationError,
     InvalidChallengeError,
@@ -66,13 +72,16 @@ class Router:
             Whatever the last ``prepare`` raised.
         """
         failures: dict[Bytes32, OpenGradientError] = {}
+        nobody_left = False
 
         async def attempt() -> tuple[NodeConnection, RegistrySnapshot]:
+            nonlocal nobody_left
             # a failed node may have been restarted: with a new id, key and certificate
             snapshot = await self._snapshot(refresh=bool(failures))
             try:
                 record = self._select(snapshot, wanted, failures)
             except NoNodeAvailableError:
+                nobody_left = True
                 if failures:  # why the last node could not be used says more than that none is left
                     raise list(failures.values())[-1] from None
                 raise
@@ -86,9 +95,10 @@ class Router:
                 raise
             return connection, snapshot
 
-        return await retry(
-            attempt, attempts=_TRIES, retry_on=_may_help_elsewhere, base=0.05, cap=1.0
-        )
+        def may_help(error: BaseException) -> bool:
+            return not nobody_left and isinstance(error, _NODE_FAILED)
+
+        return await retry(attempt, attempts=_TRIES, retry_on=may_help, base=0.05, cap=1.0)
 
     async def node(self, wanted: str | None) -> NodeRecord:
         """Return the node that the next call would ask.
@@ -154,9 +164,3 @@ class Router:
         return choose_node(
             snapshot, health=core.health, rng=core.rng, wanted=wanted, exclude=exclude
         )
-
-
-def _may_help_elsewhere(error: BaseException) -> bool:
-    if isinstance(error, NoNodeAvailableError):
-        return False
-    return isinstance(error, _NODE_FAILED)

@@ -9,7 +9,13 @@ from types import TracebackType
 from typing import Self
 
 from .._core.sse import EventDecoder
-from ..errors import ConfigurationError, NetworkError, Spent, StreamInterruptedError
+from ..errors import (
+    ConfigurationError,
+    NetworkError,
+    Spent,
+    StreamInterruptedError,
+    VerificationError,
+)
 from ..types import Amount
 from ..verification import StreamedAnswer
 from .call import Call
@@ -116,6 +122,8 @@ class ChatStream:
                         yield text
         except NetworkError as error:
             raise self._interrupted(f"the stream broke off: {error.short_message}") from error
+        except ValueError as error:  # a line without end
+            raise self._interrupted(f"the stream makes no sense: {error}") from error
         for event in decoder.end():
             if text := self._take(event):
                 yield text
@@ -131,7 +139,11 @@ class ChatStream:
             return ""
         if frame.get("error") is not None:
             raise self._interrupted(f"the node reported an error: {frame['error']!s:.200}")
-        return self._answer.add(frame)
+        try:
+            return self._answer.add(frame)
+        except VerificationError as error:
+            error.spent, error.amount = Spent.MAYBE, self._cap
+            raise
 
     def _interrupted(self, message: str) -> StreamInterruptedError:
         return StreamInterruptedError(
@@ -139,6 +151,10 @@ class ChatStream:
             partial_text=self._answer.text,
             hint="What had arrived is in error.partial_text; it is proven by nothing. The node may "
             "bill what it produced, within the session's cap.",
-            amount=Amount(self._served.delivery.authorization.cap) if self._served else None,
+            amount=self._cap,
             spent=Spent.MAYBE,
         )
+
+    @property
+    def _cap(self) -> Amount | None:
+        return Amount(self._served.delivery.authorization.cap) if self._served else None

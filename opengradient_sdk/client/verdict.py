@@ -16,8 +16,6 @@ from ..payments.pricing import cost_atoms
 from ..types import Amount
 from ..verification import (
     Assurance,
-    Check,
-    CheckStatus,
     Evidence,
     SignedFields,
     uncovered_request,
@@ -175,15 +173,6 @@ def _with_node(
     evidence: Evidence, core: Core, snapshot: RegistrySnapshot, record: NodeRecord
 ) -> Evidence:
     """Add what is known about the node itself."""
-    node = (_registered(snapshot, record), core.attesting.check(record))
-    return Evidence((*evidence.checks, *node))
-
-
-def _registered(snapshot: RegistrySnapshot, record: NodeRecord) -> Check:
-    return Check(
-        "registry",
-        CheckStatus.PASSED,
-        f"key, node and build {record.pcr_hash} are active",
-        f"{snapshot.registry} on chain {snapshot.chain_id} at block {snapshot.block_number}, "
-        f"by {', '.join(snapshot.rpc_urls)}",
+    return Evidence(
+        (*evidence.checks, core.registered(snapshot, record), core.attesting.check(record))
     )

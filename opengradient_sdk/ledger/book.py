@@ -8,14 +8,14 @@ from typing import Final
 from ..errors import LedgerError
 from .receipt import Receipt
 
-CAPACITY: Final = 100_000
+CAPACITY: Final = 20_000
 
 
 class ReceiptBook:
     """Receipts by id, in the order of their calls, for the life of the client.
 
-    At most 100,000 are kept; the oldest go first. Authorizations are not part of it: they are in
-    the durable journal.
+    At most 20,000 are kept (some 50 MB); the oldest go first. Authorizations are not part of it:
+    they are in the durable journal.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:

@@ -65,7 +65,8 @@ class OpenAuthorization:
 
     ``served`` sums the computed costs of answered ``calls``, ``unpriced`` of which have a cost that
     is not known; ``in_flight`` counts the others. ``resent`` counts requests
-    that were sent again after a failure and may have been billed twice, within the same cap.
+    that were sent again after a failure and may have been billed twice, within the same cap;
+    ``losses`` counts sessions of this authorization that the node forgot.
     """
 
     authorization: Authorization
@@ -75,6 +76,7 @@ class OpenAuthorization:
     from_block: int
     state: AuthorizationState = AuthorizationState.AUTHORIZED
     session_id: str | None = field(default=None, repr=False)
+    losses: int = 0
     served: int = 0
     in_flight: int = 0
     calls: int = 0
@@ -109,11 +111,23 @@ class OpenAuthorization:
         usual = self.served // self.calls if self.calls else 0
         return self.served + usual * (self.in_flight + 1) <= self.cap
 
-    def opened(self, session_id: str) -> None:
-        """Keep the session that the node made of this authorization; a dead one stays dead."""
+    def opened(self, session_id: str, *, losses: int) -> None:
+        """Keep the session that the node made of this authorization; a dead one stays dead.
+
+        ``losses`` is how many had been lost when the request was sent that this answers: the answer
+        to an older one may name a session that is gone.
+        """
+        if losses != self.losses:
+            return
         if self.state in (AuthorizationState.AUTHORIZED, AuthorizationState.ACTIVE):
             self.state = AuthorizationState.ACTIVE
             self.session_id = session_id
+
+    def lost(self, session_id: str) -> None:
+        """Forget a session that the node no longer knows; the authorization may still be good."""
+        if self.session_id == session_id:
+            self.session_id = None
+            self.losses += 1
 
     def headers(self) -> dict[str, str]:
         """Return the header that pays: the session where there is one, else the authorization."""

@@ -19,6 +19,7 @@ _EMPTY: Final = bytes.fromhex("c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7
 _CAPACITY_BYTES: Final = 64
 _ROUNDS: Final = 24
 _PADDING: Final = 0x01
+_Digest = ctypes.c_char * 32
 
 
 def _compiled() -> Callable[[bytes], bytes] | None:
@@ -47,7 +48,7 @@ def _bind(library: ctypes.PyDLL) -> Callable[[bytes], bytes]:
 
     def keccak256(data: bytes) -> bytes:
         state = ctypes.c_void_p()
-        out = ctypes.create_string_buffer(32)
+        out = _Digest()
         if init(ctypes.byref(state), _CAPACITY_BYTES, _ROUNDS) != 0:
             raise MemoryError("keccak: no memory for the state")
         try:
