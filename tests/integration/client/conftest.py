@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
 from opengradient_sdk import AsyncOpenGradient, Devnet
+from opengradient_sdk._core.http import HttpResponse
 from opengradient_sdk.devnet.facilitator.faults import Faults as FacilitatorFaults
 from opengradient_sdk.devnet.node.faults import Faults as NodeFaults
+from opengradient_sdk.network.connection import NodeConnection
 
-from .kit import Customer, CustomerFactory, new_customer
+from .kit import PAYMENT, SESSION, Customer, CustomerFactory, new_customer
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ async def net() -> AsyncIterator[Devnet]:
 
 @pytest.fixture
 async def customer(net: Devnet) -> AsyncIterator[CustomerFactory]:
-    """Makes clients with fresh wallets; at the end they are closed and everybody is honest again."""
+    """Makes clients with fresh wallets; afterwards they are closed and everybody is honest."""
     async with AsyncExitStack() as stack:
 
         async def make(*, opg: str = "10", eth: str = "0", **arguments: Any) -> Customer:
@@ -43,6 +45,27 @@ def client(customer: CustomerFactory) -> Callable[..., Awaitable[AsyncOpenGradie
         return (await customer(**arguments)).client
 
     return make
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What every request is paid with: a header's name, ``nothing`` for an unpaid one."""
+    names: list[str] = []
+    post = NodeConnection.post
+
+    async def seen(
+        connection: NodeConnection,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        timeout: float,
+    ) -> HttpResponse:
+        names.append(next((n for n in (PAYMENT, SESSION) if n in headers), "nothing"))
+        return await post(connection, path, body, headers, timeout=timeout)
+
+    monkeypatch.setattr(NodeConnection, "post", seen)
+    return names
 
 
 def make_honest(net: Devnet) -> None:

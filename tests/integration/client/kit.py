@@ -1,7 +1,9 @@
-"""What the tests of a whole client share: customers with funded wallets, and what errors must be."""
+"""What the tests of a whole client share: customers with wallets, and what errors must be."""
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,11 +20,13 @@ from opengradient_sdk.errors import OpenGradientError, Spent
 from opengradient_sdk.payments.journal import JournalEntry
 from opengradient_sdk.payments.state import OpenAuthorization
 from opengradient_sdk.signers import LocalSigner, Signer
-from opengradient_sdk.types import Address, Amount, PreparedTx, SignedTx, TypedData
+from opengradient_sdk.types import Address, PreparedTx, SignedTx, TypedData
 
 CAP: Final = 10**17
 CHAT: Final = "/v1/chat/completions"
 MODEL: Final = "openai/gpt-5"
+PAYMENT: Final = "PAYMENT-SIGNATURE"
+SESSION: Final = "X-Upto-Session"
 
 
 class CountingSigner:
@@ -75,7 +79,7 @@ class Customer:
     @property
     def lives(self) -> list[OpenAuthorization]:
         """Every authorization that was signed, oldest first."""
-        return list(self.client._core._lives.values())
+        return list(self.client._work.core._lives.values())
 
     @property
     def secrets(self) -> list[str]:
@@ -93,11 +97,11 @@ class Customer:
     @property
     def exposed(self) -> int:
         """Atoms of the budget that are reserved by open authorizations."""
-        return self.client._core.budget.exposed
+        return self.client._work.core.budget.exposed
 
     async def journal(self) -> list[JournalEntry]:
         """What is written down of this wallet's authorizations."""
-        return await self.client._core.journal.entries(
+        return await self.client._work.core.journal.entries(
             self.signer.address, self.net.profile.payments.caip2
         )
 
@@ -110,6 +114,16 @@ class Customer:
     def served(self) -> int:
         """Atoms that nodes count for this wallet's answers."""
         return self.book.served if self.book else 0
+
+    async def working(self, count: int) -> None:
+        """Wait until nodes work on so many of this wallet's calls; they have no event for that."""
+        while self._in_flight() < count:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+    def _in_flight(self) -> int:
+        payer = self.signer.address.lower()
+        sessions = (session for node in self.net.nodes for session in node.sessions)
+        return sum(session.in_flight for session in sessions if session.payer == payer)
 
     def events_of(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -186,5 +200,9 @@ def assert_keeps_secrets(error: BaseException, secrets: list[str]) -> None:
         assert secret not in told
 
 
-def amount(atoms: int) -> Amount:
-    return Amount(atoms)
+@contextmanager
+def closed_port() -> Iterator[str]:
+    """The address of a port that is taken and refuses every connection."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from opengradient_sdk import Assurance, Devnet
+from opengradient_sdk._core.http import HttpResponse
 from opengradient_sdk.client.events import NodeLeft
 from opengradient_sdk.errors import (
     NodeProtocolError,
@@ -15,6 +18,7 @@ from opengradient_sdk.errors import (
     Spent,
     VerificationError,
 )
+from opengradient_sdk.network.connection import NodeConnection
 from opengradient_sdk.verification import CheckStatus
 
 from .kit import CAP, CustomerFactory, refused
@@ -44,12 +48,25 @@ async def test_a_lie_about_the_answer_is_caught_and_its_evidence_kept(
     error = caught.error
     failed = [c.name for c in error.evidence.checks if c.status is CheckStatus.FAILED]
     assert failed == [check]
-    receipt = one.client.receipts.get(error.receipt_id)
+    receipt = await one.client.receipts.get(error.receipt_id)
     assert receipt.assurance is Assurance.UNVERIFIED
     assert error.amount == receipt.cost
     await one.assert_exposed(caps=1)
     assert one.served == receipt.cost.atoms
     assert [event.tee_id for event in one.events_of(NodeLeft)] == [net.nodes[0].tee_id]
+
+
+@pytest.mark.parametrize("lie", ["wrong_request_hash", "wrong_output_hash", "wrong_signature"])
+async def test_a_lie_about_a_completion_is_caught_too(
+    net: Devnet, customer: CustomerFactory, lie: str
+) -> None:
+    one = await customer()
+    setattr(net.nodes[0].faults, lie, True)
+
+    with refused(_LIES[lie][0], spent=Spent.YES, hint="answer", secrets=lambda: one.secrets):
+        await one.client.completions.create(model="gpt-5", prompt="hi")
+
+    await one.assert_exposed(caps=1)
 
 
 async def test_after_a_lie_the_same_session_serves_a_node_that_is_named(
@@ -84,13 +101,27 @@ async def test_the_only_node_is_left_after_a_lie(net: Devnet, customer: Customer
     await one.assert_exposed(caps=1)
 
 
-async def test_an_old_answer_is_not_fresh(net: Devnet, customer: CustomerFactory) -> None:
-    one = await customer(clock=_Fast(net))
+async def test_an_old_answer_is_not_fresh(
+    net: Devnet, customer: CustomerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = _LateClock(net)
+    one = await customer(clock=clock)
+    post = NodeConnection.post
 
-    with refused(VerificationError, "signed", spent=Spent.YES, hint="answer") as caught:
+    async def arrives_late(
+        self: NodeConnection, path: str, body: bytes, headers: Mapping[str, str], *, timeout: float
+    ) -> HttpResponse:
+        answer = await post(self, path, body, headers, timeout=timeout)
+        if answer.status == 200:
+            clock.ahead = 301
+        return answer
+
+    monkeypatch.setattr(NodeConnection, "post", arrives_late)
+    with refused(VerificationError, "more than 300 s", spent=Spent.YES, hint="answer") as caught:
         await one.ask()
 
-    assert caught.error.evidence.checks[-2].name == "freshness"
+    failed = [c.name for c in caught.error.evidence.checks if c.status is CheckStatus.FAILED]
+    assert failed == ["freshness"]
     await one.assert_exposed(caps=1)
 
 
@@ -120,12 +151,12 @@ async def test_an_answer_that_is_not_json_may_have_been_billed(
     await one.assert_exposed(caps=1)
 
 
-class _Fast:
-    """A clock that is ten minutes ahead of the network's once something was signed."""
+class _LateClock:
+    """The network's clock, and later one that is ahead of it."""
 
     def __init__(self, net: Devnet) -> None:
-        self._net = net
+        self._clock = net.clock
         self.ahead = 0.0
 
     def now(self) -> float:
-        return self._net.clock.now() + self.ahead
+        return self._clock.now() + self.ahead
