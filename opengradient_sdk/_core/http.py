@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from ..errors import NodeTimeoutError, PinMismatchError, RedirectError, TransportError
@@ -88,7 +89,7 @@ class HttpClient:
     @staticmethod
     def load() -> None:
         """Import aiohttp: some 150 ms that are better spent before the first request."""
-        import aiohttp  # noqa: F401
+        import_module("aiohttp")
 
     async def request(
         self,

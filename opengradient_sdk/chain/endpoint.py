@@ -10,6 +10,7 @@ from typing import Final, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from .._core.http import HttpClient, HttpResponse
+from .._core.json_in import parse_json
 from ..errors import ConfigurationError, NetworkError, NodeTimeoutError
 from .node_errors import Fault
 
@@ -134,7 +135,7 @@ def _decoded(response: HttpResponse) -> object:
         wait = _seconds(response.headers.get("Retry-After", ""))
         raise EndpointFailure(f"HTTP {response.status}", retry_after=wait)
     try:
-        return cast(object, json.loads(response.body))
+        return parse_json(response.body)
     except (ValueError, RecursionError):
         # an error status with a JSON-RPC body is an answer; without one it is only a status
         what = "no JSON" if response.status == 200 else f"HTTP {response.status}"

@@ -203,16 +203,24 @@ class Core:
             if before.state in _LAST_WORDS:
                 return before
             life.status = status = await self.watcher.status(self.watcher.claim_of(life))
-            if status.state.resolved and not before.state.resolved:
-                self.budget.release(life.cap, charged=_charged(status))
-                self.sessions.resolved(life)
-                self.emit(PaymentResolved(life.authorization.nonce, status))
-            if before.state.resolved and not status.state.resolved:  # a reorg
-                self.budget.reopen(life.cap, charged=_charged(before))
-                self.sessions.reopened(life)
-            if status.state is not before.state:
+            self._account(life, before, status)
+            if (status.state, status.transaction) != (before.state, before.transaction):
                 await self.journal.resolve(life, status)
             return status
+
+    def _account(
+        self, life: OpenAuthorization, before: PaymentStatus, status: PaymentStatus
+    ) -> None:
+        # a reorg can take the chain's word back, or put another charge in the place of one
+        if before.state.resolved:
+            self.budget.reopen(life.cap, charged=_charged(before))
+        if status.state.resolved:
+            self.budget.release(life.cap, charged=_charged(status))
+        if status.state.resolved and not before.state.resolved:
+            self.sessions.resolved(life)
+            self.emit(PaymentResolved(life.authorization.nonce, status))
+        if before.state.resolved and not status.state.resolved:
+            self.sessions.reopened(life)
 
     async def look_up_retired(self) -> None:
         """Ask the chain about every authorization that takes no more calls.

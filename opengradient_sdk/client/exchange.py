@@ -100,14 +100,16 @@ class Exchange:
                 if refused is None:
                     raise
                 raise refused from error  # nothing new was signed, but its cap is exposed
+            sender = _Sender(self, life, call, transmission)
             try:
-                sender = _Sender(self, life, call, transmission)
                 refusal = await sender.until_answered()
                 resent += sender.resent
                 if refusal is None:
                     yield Delivery(life, sender.status, resent)
                     return
             finally:
+                if sender.unanswered:
+                    life.answered(None)  # the node may bill it; nobody here knows how much
                 life.leave()
             self._sessions.retire(life, by_node=True)
             self._emit(PaymentRefused(call.route, life.tee_id, refusal.reason))
@@ -144,6 +146,7 @@ class _Sender:
         self._transmission = transmission
         self.status = 0
         self.resent = 0
+        self.unanswered = False
 
     async def until_answered(self) -> PaymentRejectedError | None:
         """Send under this authorization; return the node's refusal, ``None`` if it took it."""
@@ -170,9 +173,10 @@ class _Sender:
 
     async def _sent(self, headers: Mapping[str, str]) -> int:
         connects = 0
+        self.unanswered = True  # also when a cancelled caller hears no more of it
         while True:
             try:
-                return await self._transmission.send(headers)
+                status = await self._transmission.send(headers)
             except NetworkError as error:
                 connects += 1
                 unsent = isinstance(error, TransportError) and not error.sent
@@ -181,11 +185,15 @@ class _Sender:
                 if unsent or isinstance(error, PinMismatchError | RedirectError):
                     if self.resent:  # this copy was not served, but the lost one may have been
                         raise _unknown(self._life, error.short_message) from error
+                    self.unanswered = False
                     raise
                 if self.resent or not self._exchange.may_resend():
                     raise _unknown(self._life, error.short_message) from error
                 self.resent += 1
                 self._exchange.resending(self._call, self._life, error)
+            else:
+                self.unanswered = False
+                return status
 
     def _refusal(self, reason: str) -> PaymentRejectedError:
         return PaymentRejectedError(

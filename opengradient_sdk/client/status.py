@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from .._core.json_in import parse_json
 from ..errors import APIStatusError
 from .reply import is_json_object
 
@@ -12,7 +11,7 @@ def status_error(status: int, body: bytes) -> APIStatusError:
     """Return the error for a node's status and body."""
     content: object = body.decode("utf-8", "replace")
     try:
-        content = json.loads(body)
+        content = parse_json(body)
     except ValueError:
         pass  # a body that is not JSON is kept as text
     said = _message(content)

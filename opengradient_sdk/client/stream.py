@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+from .._core.json_in import parse_json
 from .._core.sse import EventDecoder
 from ..errors import (
     ConfigurationError,
@@ -132,7 +132,7 @@ class ChatStream:
         if event == _DONE:
             return ""
         try:
-            frame = json.loads(event)
+            frame = parse_json(event)
         except ValueError:
             return ""  # nodes' proxies add lines of their own; the signature covers what counts
         if not is_json_object(frame):

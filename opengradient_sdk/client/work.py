@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+from .._core.json_in import parse_json
 from ..errors import NodeProtocolError, Spent
 from ..ledger.receipt import Receipt
 from ..payments.state import OpenAuthorization
@@ -68,7 +68,7 @@ class CallWork:
 
 def _decoded(body: bytes, life: OpenAuthorization) -> Mapping[str, object]:
     try:
-        answer = json.loads(body)
+        answer = parse_json(body)
     except ValueError:
         answer = None
     if not is_json_object(answer):

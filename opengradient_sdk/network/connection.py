@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal, InvalidOperation
@@ -10,6 +9,7 @@ from typing import Final
 
 from .._core.clock import Clock
 from .._core.http import HttpClient, HttpResponse, HttpStream
+from .._core.json_in import parse_json
 from ..errors import NetworkError, NodeProtocolError
 from .records import NodeRecord
 
@@ -120,7 +120,8 @@ def _published_price(answer: HttpResponse) -> Decimal | None:
     if answer.status != 200:
         return None
     try:
-        price = Decimal(str(json.loads(answer.body)["price_feed"]["price_usd"]))
+        health = parse_json(answer.body)
+        price = Decimal(str(health["price_feed"]["price_usd"]))  # type: ignore[index]
     except (ValueError, TypeError, KeyError, InvalidOperation):
         return None
     return price if price.is_finite() and price > 0 else None

@@ -120,6 +120,13 @@ def charge_check(life: OpenAuthorization, status: PaymentStatus) -> Check:
         return Check(name, CheckStatus.PENDING, "the charge is not on chain yet")
     source = f"transaction {status.transaction} on chain {status.chain_id}"
     served = Amount(life.served)
+    if life.in_flight:
+        return Check(
+            name,
+            CheckStatus.PENDING,
+            f"charged {status.amount}; {life.in_flight} call(s) of the session are not over yet",
+            source,
+        )
     if life.unpriced or life.resent:
         unknown = f"{life.unpriced} call(s) of unknown cost, {life.resent} sent again"
         return Check(

@@ -10,8 +10,8 @@ from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opengradient_sdk.signers.envelope import check_signed, unsigned_bytes
 from opengradient_sdk.errors import SignerError
+from opengradient_sdk.signers.envelope import check_signed, unsigned_bytes
 from opengradient_sdk.types import Address, Bytes32, PreparedTx, SignedTx, keccak256
 
 KEY = "0x" + "4c" * 32

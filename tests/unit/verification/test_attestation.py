@@ -30,7 +30,7 @@ from opengradient_sdk.verification import (
 )
 from opengradient_sdk.verification._cbor import encode
 
-from .conftest import HERE, load
+from .conftest import load
 from .nitro_maker import (
     CA,
     NO_CA,
@@ -46,7 +46,7 @@ from .nitro_maker import (
     reissued,
 )
 
-VECTOR = load(HERE / "assets" / "attestation_synthetic.json")
+VECTOR = load(Path(__file__).parents[2] / "assets" / "vectors" / "attestation.json")
 SYNTHETIC = VECTOR["synthetic"]
 NEGATIVES = {case["name"]: case for case in VECTOR["negative"]}
 SHARED = Path(__file__).parents[4] / "shared" / "vectors" / "attestation.json"
