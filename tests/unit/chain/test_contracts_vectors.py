@@ -283,7 +283,7 @@ def test_every_public_name_is_found_in_its_module() -> None:
 
 def test_reading_nodes_loads_no_other_contract() -> None:
     script = (
-        "import sys, opengradient_sdk.network\n"
+        "import sys, opengradient_sdk.network.registry\n"
         "print(*sorted(m.rsplit('.')[-1] for m in sys.modules if '.chain.contracts.' in m))"
     )
     done = subprocess.run(
