@@ -19,7 +19,7 @@ bench: $(VENV)/.dev interop
 	$(PY) -m benchmarks
 
 nightly: $(VENV)/.dev anvil interop
-	$(PY) -m pytest
+	HYPOTHESIS_PROFILE=nightly $(PY) -m pytest
 	$(PY) -m benchmarks
 
 contracts:
