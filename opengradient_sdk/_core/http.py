@@ -82,6 +82,7 @@ class HttpClient:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
         self._pins: dict[bytes, aiohttp.Fingerprint] = {}
         self._urls: dict[str, URL] = {}
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
@@ -168,12 +169,15 @@ class HttpClient:
             response.release() if response.content.at_eof() else response.close()
 
     async def aclose(self) -> None:
-        """Close every connection; the client can be opened again by another request."""
+        """Close every connection, for good: a retry under way must not open another one."""
+        self._closed = True
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
     def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise TransportError("the client has been closed", sent=False)
         if self._session is None:
             import aiohttp
 

@@ -80,11 +80,10 @@ class Pipeline:
         async def session(connection: NodeConnection) -> None:
             if core.config.require >= Assurance.ATTESTED:
                 await core.attesting.prove(connection)
-            await sessions.prepare(
-                connection.record.tee_id,
-                call.route,
-                lambda: open_session(core, connection, call),
-            )
+            tee_id = connection.record.tee_id
+            if sessions.is_drained_by(tee_id):
+                await core.look_up_retired()  # what has ended on chain meanwhile is forgiven
+            await sessions.prepare(tee_id, call.route, lambda: open_session(core, connection, call))
 
         connection, snapshot = await self.router.choose(call.node, session)
         transmission = transmission_for(connection, call)

@@ -95,6 +95,10 @@ class SessionPool:
         """Whether the next call of its route would join this authorization."""
         return self._current.get((authorization.tee_id, authorization.route)) is authorization
 
+    def is_drained_by(self, tee_id: Bytes32) -> bool:
+        """Whether a node has ended too many open caps of which it served less than half."""
+        return self._wasted(tee_id) > _MAX_WASTED
+
     def _takes(self, current: OpenAuthorization) -> bool:
         age = self._clock.now() - current.signed_at
         return 0 <= age < MAX_AGE and current.expects_to_fit()
@@ -117,16 +121,17 @@ class SessionPool:
         finally:
             del self._opening[key]
 
-    def _refuse_draining(self, tee_id: Bytes32) -> None:
-        wasted = [
-            a
+    def _wasted(self, tee_id: Bytes32) -> int:
+        return sum(
+            a.tee_id == tee_id and a.ended_by_node and a.served * 2 < a.cap
             for a in self._unresolved
-            if a.tee_id == tee_id and a.ended_by_node and a.served * 2 < a.cap
-        ]
-        if len(wasted) > _MAX_WASTED:
+        )
+
+    def _refuse_draining(self, tee_id: Bytes32) -> None:
+        if self.is_drained_by(tee_id):
             raise NoNodeAvailableError(
-                f"node {tee_id} asks for a new authorization while {len(wasted)} open ones are "
-                "less than half used",
+                f"node {tee_id} asks for a new authorization while {self._wasted(tee_id)} open "
+                "ones are less than half used",
                 hint="Nothing more is signed for it; the open caps are shown by "
                 "client.payments.unresolved until the chain has spoken.",
             )

@@ -70,6 +70,8 @@ class RpcChain:
             "maxPriorityFeePerGas": 10**6,
             **fields,
         }
+        if transaction["to"]:
+            transaction["to"] = Address(transaction["to"])
         return "0x" + self.account.sign_transaction(transaction).raw_transaction.hex()
 
     async def send(self, **fields: Any) -> Mapping[str, Any]:

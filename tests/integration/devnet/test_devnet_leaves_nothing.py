@@ -15,6 +15,7 @@ import pytest
 from opengradient_sdk.devnet import Devnet
 from opengradient_sdk.devnet import network as network_module
 from opengradient_sdk.devnet.evm import anvil as anvil_module
+from opengradient_sdk.devnet.evm import anvil_process
 from opengradient_sdk.errors import ConfigurationError
 
 KINDS = [
@@ -153,6 +154,32 @@ def test_anvil_that_ends_at_once_is_said_with_its_own_words(tmp_path, monkeypatc
 
     assert asyncio.run(_tasks_left_by(live())) == set()
     program.unlink()
+
+
+def test_anvil_that_does_not_want_to_end_is_ended(monkeypatch):
+    monkeypatch.setattr(anvil_process, "_STOP_SECONDS", 0.05)
+    code = (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('Listening on 127.0.0.1:9', flush=True); signal.pause()"
+    )
+
+    async def live():
+        process = await anvil_process.AnvilProcess.spawn(Path(sys.executable), "-c", code)
+        assert process.url == "http://127.0.0.1:9"
+        await process.stop()
+
+    assert asyncio.run(_tasks_left_by(live())) == set()
+
+
+def test_anvil_that_never_listens_is_given_up(monkeypatch):
+    monkeypatch.setattr(anvil_process, "_START_SECONDS", 0.05)
+    code = "import signal; signal.pause()"
+
+    async def live():
+        with pytest.raises(ConfigurationError, match="does not listen"):
+            await anvil_process.AnvilProcess.spawn(Path(sys.executable), "-c", code)
+
+    assert asyncio.run(_tasks_left_by(live())) == set()
 
 
 def test_without_the_extra_the_import_says_how_to_get_it():

@@ -61,3 +61,17 @@ async def test_an_estimate_suffices_and_is_not_far_above_what_is_used(pyevm):
 async def test_a_plain_transfer_is_estimated_exactly(chain):
     message = {"from": chain.address, "to": STRANGER, "value": "0x1"}
     assert int(await chain.ask("eth_estimateGas", message), 16) == 21_000
+
+
+async def test_a_call_leaves_nothing_behind_for_the_next_one(pyevm):
+    data = "0x" + artifacts.load("OPG").encode_call("transfer", STRANGER, 5).hex()
+    message = {"from": pyevm.address, "to": addresses.OPG, "data": data}
+    estimate = await pyevm.ask("eth_estimateGas", message)
+    assert int(await pyevm.ask("eth_call", message, "latest"), 16) == 1
+    assert await pyevm.opg_of(STRANGER) == 0
+    assert await pyevm.opg_of(pyevm.address) == 10**21
+    assert await pyevm.ask("eth_estimateGas", message) == estimate
+    assert await pyevm.ask("eth_getTransactionCount", pyevm.address, "latest") == "0x0"
+    receipt = await pyevm.transfer(STRANGER, 5)
+    assert int(receipt["gasUsed"], 16) <= int(estimate, 16)
+    assert await pyevm.opg_of(STRANGER) == 5

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from opengradient_sdk.client.exchange import Delivery
+from opengradient_sdk.client.pipeline import _refused
 from opengradient_sdk.client.status import status_error
 from opengradient_sdk.errors import (
     APIStatusError,
@@ -14,6 +16,9 @@ from opengradient_sdk.errors import (
     ServerError,
     Spent,
 )
+from opengradient_sdk.types import Amount
+
+from ..payments.makers import a_life
 
 
 @pytest.mark.parametrize(
@@ -77,3 +82,11 @@ def test_the_body_is_kept_as_it_is() -> None:
 )
 def test_hints_say_what_to_do(status: int, body: bytes, hint: str) -> None:
     assert hint in status_error(status, body).hint
+
+
+@pytest.mark.parametrize(("resent", "spent"), [(0, Spent.NO), (1, Spent.MAYBE)])
+def test_an_error_after_a_lost_request_may_have_cost_its_cap(resent: int, spent: Spent) -> None:
+    life = a_life()
+    error = _refused(Delivery(life, 500, resent), b"{}")
+    assert error.spent is spent
+    assert error.amount == (Amount(life.cap) if resent else None)

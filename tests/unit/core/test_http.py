@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import ipaddress
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
-from cryptography.x509.oid import NameOID
 
 from opengradient_sdk._core import http as room
 from opengradient_sdk._core.http import HttpClient, HttpResponse
@@ -31,8 +18,7 @@ from opengradient_sdk.errors import (
     TransportError,
 )
 
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+from .servers import Identity, serving, talking
 
 
 @pytest.fixture
@@ -42,67 +28,9 @@ async def client() -> AsyncIterator[HttpClient]:
     await client.aclose()
 
 
-class Identity:
-    """A self-signed certificate, as nodes have them."""
-
-    def __init__(self, folder: Path) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node")])
-        now = dt.datetime.now(dt.UTC)
-        loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        self.der = certificate.public_bytes(Encoding.DER)
-        folder.mkdir()
-        pem, secret = folder / "certificate.pem", folder / "key.pem"
-        pem.write_bytes(certificate.public_bytes(Encoding.PEM))
-        secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(pem, secret)
-
-
 @pytest.fixture
 def identity(tmp_path: Path) -> Identity:
     return Identity(tmp_path / "one")
-
-
-@asynccontextmanager
-async def serving(handler: Handler, identity: Identity | None = None) -> AsyncIterator[str]:
-    """A web server; its URL."""
-    server = web.Server(handler, handler_cancellation=True)
-    runner = web.ServerRunner(server, shutdown_timeout=0.1)
-    await runner.setup()
-    context = identity.context if identity else None
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    scheme = "https" if identity else "http"
-    try:
-        yield f"{scheme}://127.0.0.1:{runner.addresses[0][1]}/"
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def talking(talk: Talk) -> AsyncIterator[str]:
-    """A server below HTTP; its URL."""
-
-    async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await talk(reader, writer)
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(guarded, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
 async def echo(request: web.BaseRequest) -> web.Response:
@@ -376,12 +304,31 @@ async def test_an_abandoned_stream_closes_its_connection(client: HttpClient) -> 
         await asyncio.wait_for(gone.wait(), 5)
 
 
-async def test_a_closed_client_opens_again(client: HttpClient) -> None:
+async def test_a_closed_client_sends_nothing_more(client: HttpClient) -> None:
     async with serving(echo) as url:
         await post(client, url)
         await client.aclose()
         await client.aclose()
-        assert (await post(client, url)).body == b"body"
+        with pytest.raises(TransportError, match="closed") as error:
+            await post(client, url)
+        assert error.value.sent is False
+
+
+async def test_closing_ends_what_is_under_way(client: HttpClient) -> None:
+    arrived = asyncio.Event()
+
+    async def handler(_request: web.BaseRequest) -> web.Response:
+        arrived.set()
+        await asyncio.Event().wait()
+        raise AssertionError("cancelled before")
+
+    async with serving(handler) as url:
+        asking = asyncio.create_task(post(client, url))
+        await arrived.wait()
+        await client.aclose()
+        with pytest.raises(TransportError) as error:
+            await asking
+    assert error.value.sent is True
 
 
 async def test_nothing_of_the_environment_is_taken(

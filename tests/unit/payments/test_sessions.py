@@ -255,6 +255,8 @@ async def waste(pool: SessionPool, signing: Signing, times: int, *, served: int 
 
 async def test_a_node_that_drains_caps_is_left(pool: SessionPool, signing: Signing) -> None:
     await waste(pool, signing, 4)
+    assert pool.is_drained_by(TEE)
+    assert not pool.is_drained_by(OTHER_TEE)
     with pytest.raises(NoNodeAvailableError, match="4 open ones") as error:
         await joined(pool, signing)
     assert signing.begun == 4
