@@ -30,12 +30,14 @@ _BEFORE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What must be known of an authorization to find its settlement. ``cap`` is in atoms."""
+    """What must be known of an authorization to find its settlement.
+
+    ``deadline`` is in Unix seconds, ``spender`` the proxy that alone can settle it.
+    """
 
     owner: Address
     nonce: int
     recipient: Address
-    cap: int
     deadline: int
     spender: Address
     from_block: int
@@ -60,7 +62,6 @@ class SettlementWatcher:
             owner=signed.owner,
             nonce=signed.nonce,
             recipient=signed.recipient,
-            cap=signed.max_amount,
             deadline=signed.deadline,
             spender=signed.spender,
             from_block=life.from_block,
@@ -115,7 +116,7 @@ class SettlementWatcher:
         for log in await self._logs(self._profile.opg, topics, claim, latest):
             transaction = await self._rpc.get_transaction(log.transaction_hash)
             receipt = await self._rpc.get_receipt(log.transaction_hash)
-            call = self._decoded(transaction)
+            call = self._decoded(claim, transaction)
             if receipt is None or not receipt.succeeded or call is None:
                 continue
             if (call.owner, call.nonce) != (claim.owner, claim.nonce):
@@ -164,14 +165,11 @@ class SettlementWatcher:
             to_block=latest.number,
         )
 
-    def _decoded(self, transaction: Transaction | None) -> SettleCall | None:
-        decoders = {
-            self._profile.upto_proxy: UptoProxy.decode_settle,
-            self._profile.exact_proxy: ExactProxy.decode_settle,
-        }
-        decode = decoders.get(transaction.to) if transaction and transaction.to else None
-        if decode is None or transaction is None:
-            return None
+    def _decoded(self, claim: Claim, transaction: Transaction | None) -> SettleCall | None:
+        if transaction is None or transaction.to != claim.spender:
+            return None  # the tokens moved by other means
+        exact = claim.spender == self._profile.exact_proxy
+        decode = ExactProxy.decode_settle if exact else UptoProxy.decode_settle
         try:
             return decode(transaction.data)
         except AbiError:

@@ -26,7 +26,6 @@ CLAIM = Claim(
     owner=OWNER,
     nonce=NONCE,
     recipient=PAYEE,
-    cap=CAP,
     deadline=DEADLINE,
     spender=DEVNET.upto_proxy,
     from_block=20,
@@ -192,8 +191,15 @@ async def test_settled_through_the_exact_proxy(ledger: Ledger) -> None:
     ledger.use(NONCE)
     exact = a_settle(amount=CAP, facilitator=None)
     ledger.mine(ExactProxy.encode_settle(exact), to=DEVNET.exact_proxy, moved=CAP)
-    status = await status_on(ledger)
+    status = await status_on(ledger, replace(CLAIM, spender=DEVNET.exact_proxy))
     assert (status.state, status.amount and status.amount.atoms) == (PaymentState.FINAL, CAP)
+
+
+async def test_another_proxy_cannot_settle_it(ledger: Ledger) -> None:
+    ledger.use(NONCE)
+    exact = a_settle(amount=CAP, facilitator=None)
+    ledger.mine(ExactProxy.encode_settle(exact), to=DEVNET.exact_proxy, moved=CAP)
+    assert (await status_on(ledger)).state is PaymentState.UNKNOWN
 
 
 async def test_cancelled(ledger: Ledger) -> None:
