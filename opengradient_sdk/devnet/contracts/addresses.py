@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from ...profiles import MAINNET
 from ...types import Address
 
-OPG: Final = Address("0xFbC2051AE2265686a469421b2C5A2D5462FbF5eB")
-PERMIT2: Final = Address("0x000000000022D473030F116dDEE9F6B43aC78BA3")
-EXACT_PROXY: Final = Address("0x402085c248EeA27D92E8b30b2C58ed07f9E20001")
-UPTO_PROXY: Final = Address("0x4020A4f3b7b90ccA423B9fabCc0CE57C6C240002")
-MULTICALL3: Final = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
-TEE_REGISTRY: Final = Address("0x703cB174AEadB35D611858369B4b1111dC9Abda6")
+OPG: Final = MAINNET.opg
+PERMIT2: Final = MAINNET.permit2
+EXACT_PROXY: Final = MAINNET.exact_proxy
+UPTO_PROXY: Final = MAINNET.upto_proxy
+MULTICALL3: Final = MAINNET.multicall
+TEE_REGISTRY: Final = MAINNET.tee_registry
 TEE_REGISTRY_APRIL: Final = Address("0x4e72238852f3c918f4E4e57AeC9280dDB0c80248")
 TEE_VERIFIER: Final = Address("0x0000000000000000000000000000000000000900")
 
