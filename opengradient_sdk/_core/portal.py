@@ -23,16 +23,17 @@ class Portal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Start the thread; returns when its loop runs."""
+    def start(self) -> bool:
+        """Start the thread and return when its loop runs; ``False`` if it ran already."""
         if self._thread is not None:
-            return
+            return False
         ready: Future[asyncio.AbstractEventLoop] = Future()
         self._thread = threading.Thread(
             target=self._run, args=(ready,), name=self._name, daemon=True
         )
         self._thread.start()
         self._loop = ready.result()
+        return True
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run ``coroutine`` on the portal's loop and return its result.

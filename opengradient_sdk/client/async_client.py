@@ -115,18 +115,20 @@ class AsyncOpenGradient:
         )
         self._emit = on_event or _ignore
         self._work: CallWork | None = None
+        self._opened_before = False
         self._resources: dict[object, object] = {}
 
     async def __aenter__(self) -> Self:
         """Open the client; nothing is sent yet.
 
         Raises:
-            ConfigurationError: It is open already.
+            ConfigurationError: It was opened before: its budget has been counted once.
         """
-        if self._work is not None:
+        if self._opened_before:
             raise ConfigurationError(
-                "the client is open already", hint="Share it, or make another one."
+                "a client is opened once", hint="Share it while it is open, or make another one."
             )
+        self._opened_before = True
         # what a call needs is loaded here, so that constructing stays cheap; in a thread, because
         # it takes some 300 ms the first time
         await asyncio.to_thread(_load_parts)

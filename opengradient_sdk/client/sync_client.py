@@ -328,9 +328,14 @@ class OpenGradient:
         return self._portal.call(coroutine)
 
     def __enter__(self) -> Self:
-        """Open the client; nothing is sent yet."""
-        self._portal.start()
-        self._portal.call(self._client.__aenter__())
+        """Open the client; nothing is sent yet. Errors as ``AsyncOpenGradient``."""
+        started = self._portal.start()
+        try:
+            self._portal.call(self._client.__aenter__())
+        except BaseException:
+            if started:
+                self._portal.close()
+            raise
         return self
 
     def __exit__(
