@@ -57,15 +57,20 @@ class _Adapted:
     """``AsyncOpenGradient`` as the workload sees it."""
 
     def __init__(self) -> None:
+        import asyncio
+
         from opengradient_sdk import AsyncOpenGradient
 
         self._client: AsyncOpenGradient = AsyncOpenGradient()
         self._opened = False
+        self._opening = asyncio.Lock()
 
     async def call(self) -> None:
         if not self._opened:
-            self._opened = True
-            await self._client.__aenter__()
+            async with self._opening:
+                if not self._opened:
+                    await self._client.__aenter__()
+                    self._opened = True
         reply = await self._client.chat.create(model=MODEL, messages=QUESTION, max_tokens=50)
         assert reply.receipt.assurance.name == "REGISTERED"
 
