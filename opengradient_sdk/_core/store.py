@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 IN_MEMORY: Final = ":memory:"
+
+_LOCK_TIMEOUT: Final = 10.0
+_LOCK_RETRY: Final = 0.02
 
 
 def default_folder() -> Path:
@@ -83,9 +87,11 @@ class SqliteStore:
         if self._connection is None:
             if self._location != IN_MEMORY:
                 _make_private(Path(self._location))
-            connection = sqlite3.connect(self._location, timeout=10, check_same_thread=False)
+            connection = sqlite3.connect(
+                self._location, timeout=_LOCK_TIMEOUT, check_same_thread=False
+            )
             try:
-                connection.execute("PRAGMA journal_mode=WAL")
+                _use_wal(connection)
                 connection.execute("PRAGMA synchronous=FULL")
                 connection.executescript(self._schema)
             except sqlite3.Error:
@@ -98,6 +104,26 @@ class SqliteStore:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log, once in a file's life.
+
+    Processes that open a new file at once get in each other's way here, and SQLite does not wait
+    for this lock as it does for others: two that both hold a read lock would wait for ever.
+    """
+    import sqlite3
+
+    give_up = time.monotonic() + _LOCK_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(_LOCK_RETRY)  # another process's lock has no event; this is no event loop
+        else:
+            return
 
 
 def _make_private(path: Path) -> None:

@@ -188,3 +188,14 @@ def test_where_state_is_kept(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert default_folder() == Path(folder)
+
+
+async def test_a_new_file_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    """SQLite does not wait for the lock of the switch to its write-ahead log; the store does."""
+    for round_ in range(10):
+        stores = [SqliteStore(tmp_path / f"{round_}.sqlite", SCHEMA) for _ in range(6)]
+        try:
+            assert await asyncio.gather(*(store.run(names) for store in stores)) == [[]] * 6
+        finally:
+            for store in stores:
+                await store.aclose()
