@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from importlib import import_module
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .work import CallWork
 
 T = TypeVar("T")
+_log = logging.getLogger("opengradient_sdk.client")
 
 
 class AsyncOpenGradient:
@@ -70,7 +72,7 @@ class AsyncOpenGradient:
             same authorization (it may be billed twice within the cap), or ``"raise"``.
         timeout: Seconds for a whole answer.
         clock: Whose time deadlines are counted in; the profile's where it is not given.
-        on_event: Called with every ``Event``; must not block.
+        on_event: Called with every ``Event``; must not block. What it raises is logged.
         rules: What may be signed beyond the profile's defaults.
 
     Raises:
@@ -113,7 +115,7 @@ class AsyncOpenGradient:
             timeout=timeout,
             clock=clock,
         )
-        self._emit = on_event or _ignore
+        self._on_event = on_event
         self._work: CallWork | None = None
         self._opened_before = False
         self._resources: dict[object, object] = {}
@@ -135,7 +137,7 @@ class AsyncOpenGradient:
         from .core import Core
         from .work import CallWork
 
-        self._work = CallWork(Core(self.config, self._emit))
+        self._work = CallWork(Core(self.config, self._tell))
         return self
 
     async def __aexit__(
@@ -217,6 +219,14 @@ class AsyncOpenGradient:
         """The network's contracts, typed."""
         return self._opened().core.contracts
 
+    def _tell(self, event: Event) -> None:
+        if self._on_event is None:
+            return
+        try:
+            self._on_event(event)
+        except Exception:  # noqa: BLE001 - a listener's mistake must not lose track of a payment
+            _log.exception("on_event failed for %s", type(event).__name__)
+
     def _part(self, kind: Callable[[CallWork], T]) -> T:
         work = self._opened()
         part = self._resources.get(kind)
@@ -236,7 +246,3 @@ def _load_parts() -> None:
     for part in ("work", "resources.chat"):
         import_module(f"{__package__}.{part}")
     HttpClient.load()
-
-
-def _ignore(event: Event) -> None:
-    """Tell nobody."""
