@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..chain import Chain, Draft
 
 _SPONSORED_GAS: Final = 70_000
-_MAX_FEE: Final = 10**15
-"""Wei that a sponsored approval may cost at most; whoever sponsors it pays, up to this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +177,6 @@ class AllowanceKeeper:
         request = self._opg.approve(self._profile.permit2, amount)
         chain = self._chain()
         prepared = await chain.build(replace(request, gas=_SPONSORED_GAS), sponsored=True)
-        if prepared.gas * prepared.max_fee_per_gas > _MAX_FEE:
-            chain.discard(prepared)
-            raise AllowanceError(
-                f"an approval would cost up to {prepared.estimate()}, which is not sponsored",
-                hint="Fees are unusually high, or the RPC endpoint lies about them; try later.",
-            )
         self._sponsored = _Sponsored(await chain.sign(prepared), amount)
         return self._sponsored
 

@@ -14,6 +14,8 @@ from .rules import PaymentRules
 
 _APPROVE: Final = bytes.fromhex("095ea7b3")
 _INVALIDATE_NONCES: Final = bytes.fromhex("3ff9dcb1")
+_MAX_APPROVAL_FEE: Final = 10**15
+"""Wei. Approvals are signed without being asked for, at the fee that an RPC endpoint names."""
 _PERMIT2_METHOD: Final = "permit2"
 
 
@@ -199,7 +201,8 @@ class PaymentPolicy:
     async def check_transaction(self, tx: PreparedTx) -> None:
         """Refuse transactions that move OPG or touch Permit2, unless that is spelled out.
 
-        A bounded ``approve`` of Permit2 and burning nonces pass; so does everything else on chain.
+        An ``approve`` of Permit2 with a bounded amount and fee, and burning nonces, pass; so does
+        everything else on chain.
 
         Raises:
             PolicyRejectedError: It would spend, and ``allow_spend`` is not set.
@@ -234,6 +237,14 @@ class PaymentPolicy:
                 str(Amount(amount)),
                 f"at most {Amount(self._max_approval)}",
                 "If it is meant: PaymentRules(max_approval=…).",
+            )
+        fee = tx.gas * tx.max_fee_per_gas + tx.l1_fee
+        if fee > _MAX_APPROVAL_FEE:
+            raise _refused(
+                "fee",
+                f"{fee} wei",
+                f"at most {_MAX_APPROVAL_FEE} wei",
+                "Fees are unusually high, or the RPC endpoint lies about them; try later.",
             )
 
 

@@ -275,6 +275,10 @@ ALLOWED = {
 REFUSED = {
     "a transfer": (plainly(DEVNET.opg, OPG.transfer(STRANGER, 1).data), "transaction"),
     "a transferFrom": (plainly(DEVNET.opg, words(TRANSFER_FROM, 1, 2, 3)), "transaction"),
+    "an approval at a mad fee": (
+        a_transaction(OPG.approve(DEVNET.permit2, 1), max_fee_per_gas=10**12),
+        "fee",
+    ),
     "a plain call of OPG": (plainly(DEVNET.opg), "transaction"),
     "a growing allowance": (plainly(DEVNET.opg, words(INCREASE_ALLOWANCE, PERMIT2_WORD, 1)), "tr"),
     "an approval over the bound": (
