@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -31,11 +31,11 @@ _UNREACHABLE: Final = "Nothing was sent. Is the address right? Try again later, 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A complete answer. Header names compare without case."""
+    """A complete answer. Header names compare without case; they may hold a session's secret."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class HttpStream:

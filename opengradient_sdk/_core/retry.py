@@ -26,7 +26,7 @@ async def retry(
     """
     try:
         return await operation()
-    except Exception as error:
+    except Exception as error:  # whichever it is, `retry_on` decides
         if attempts <= 1 or retry_on(error) is False:
             raise
         first = error

@@ -25,7 +25,7 @@ class RpcProvider(AsyncJSONBaseProvider):
         super().__init__()
         self._rpc = rpc
 
-    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:  # noqa: ANN401
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:  # noqa: ANN401 - web3's own
         """Return the answer to one call as web3 expects it.
 
         Raises:
@@ -45,7 +45,7 @@ class RpcProvider(AsyncJSONBaseProvider):
         calls = [(str(method), _plain(params)) for method, params in requests]
         return [_answer(outcome) for outcome in await self._rpc.outcomes(calls)]
 
-    async def is_connected(self, show_traceback: bool = False) -> bool:  # noqa: FBT001, FBT002
+    async def is_connected(self, show_traceback: bool = False) -> bool:  # noqa: FBT001, FBT002 - web3's
         """Return whether an endpoint answers; web3's own signature.
 
         Raises:
@@ -65,7 +65,7 @@ def web3_over(rpc: Rpc) -> AsyncWeb3[AsyncJSONBaseProvider]:
     return AsyncWeb3(RpcProvider(rpc))
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401
+def _plain(value: object) -> Any:  # noqa: ANN401 - web3 takes JSON values
     """Return web3's own mappings, tuples and byte strings as plain JSON values."""
     if isinstance(value, Mapping):
         members = cast("Mapping[str, object]", value)

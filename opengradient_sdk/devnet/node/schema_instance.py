@@ -27,7 +27,7 @@ def instance(schema: JsonObject, hint: str = "value") -> Any:  # noqa: ANN401 - 
     return _instance(schema, hint, schema, 0)
 
 
-def _instance(schema: JsonObject, hint: str, root: JsonObject, depth: int) -> Any:  # noqa: ANN401
+def _instance(schema: JsonObject, hint: str, root: JsonObject, depth: int) -> Any:  # noqa: ANN401 - JSON
     if depth > _MAX_DEPTH:
         return None  # a schema that requires itself has no finite instance
     if "$ref" in schema:
