@@ -3,7 +3,12 @@
 import pytest
 
 from opengradient_sdk import Assurance, AsyncOpenGradient, Bytes32, CheckStatus, Devnet, Trust
-from opengradient_sdk.errors import AttestationError, ConfigurationError, Spent
+from opengradient_sdk.errors import (
+    AssuranceError,
+    AttestationError,
+    ConfigurationError,
+    Spent,
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +58,20 @@ async def test_a_build_that_is_not_accepted_is_not_asked(net: Devnet) -> None:
 def test_attested_needs_to_be_told_which_builds_are_accepted(net: Devnet) -> None:
     with pytest.raises(ConfigurationError, match="ATTESTED"):
         client(net, None)
+
+
+async def test_an_answer_is_kept_back_when_less_is_proven_than_required(net: Devnet) -> None:
+    """The last gate: it holds whatever was skipped before it."""
+
+    async def skipped(connection: object) -> None:
+        return None
+
+    async with client(net, net.trust) as og:
+        assert og._work is not None
+        og._work.core.attesting.prove = skipped  # type: ignore[method-assign]
+        with pytest.raises(AssuranceError, match="REGISTERED, required is ATTESTED") as caught:
+            await og.chat.create(model="gpt-5", messages="hi", max_tokens=9)
+        (receipt,) = await og.receipts.list()
+    assert caught.value.spent is Spent.YES
+    assert caught.value.receipt_id == receipt.id
+    assert receipt.assurance is Assurance.REGISTERED
