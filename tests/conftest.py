@@ -1,10 +1,34 @@
-"""How thoroughly properties are searched: `make nightly` looks at many more examples."""
+"""What all tests share: how thoroughly properties are searched, and a PostgreSQL server."""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
+from support.postgres import PostgresServer, what_is_missing
 
 # a shared machine is slow at times; benchmarks measure, tests do not
 settings.register_profile("everyday", deadline=None)
+# `make nightly` looks at many more examples
 settings.register_profile("nightly", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server; see ``support/postgres.py``."""
+    missing = what_is_missing()
+    if missing and os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_database(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, for one test."""
+    url = postgres.new_database()
+    yield url
+    postgres.drop_database(url)

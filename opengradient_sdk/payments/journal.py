@@ -7,17 +7,18 @@ no secret: neither the payment header nor the session id can be made from it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from .._core.store import SqliteStore
+from .._core.store import Db, Row, Schema, Store
 from ..types import Address, Amount, Bytes32
 from .state import OpenAuthorization, PaymentState, PaymentStatus
 
-if TYPE_CHECKING:
-    import sqlite3
-
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS authorization (
+# "authorization" is quoted everywhere: PostgreSQL has a word of its own by that name
+SCHEMA: Final = Schema(
+    "payments",
+    (
+        """
+CREATE TABLE IF NOT EXISTS "authorization" (
     owner TEXT NOT NULL,
     network TEXT NOT NULL,
     nonce TEXT NOT NULL,
@@ -26,17 +27,18 @@ CREATE TABLE IF NOT EXISTS authorization (
     recipient TEXT NOT NULL,
     facilitator TEXT,
     spender TEXT NOT NULL,
-    deadline INTEGER NOT NULL,
+    deadline BIGINT NOT NULL,
     tee_id TEXT NOT NULL,
     route TEXT NOT NULL,
-    signed_at REAL NOT NULL,
-    from_block INTEGER NOT NULL,
+    signed_at DOUBLE PRECISION NOT NULL,
+    from_block BIGINT NOT NULL,
     state TEXT NOT NULL,
     charged TEXT,
     tx TEXT,
     PRIMARY KEY (owner, network, nonce)
-);
-"""
+)""",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class JournalEntry:
 class Journal:
     """The durable list of authorizations of one store."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def write(self, entry: OpenAuthorization) -> None:
@@ -88,8 +90,8 @@ class Journal:
             PaymentState.OPEN.value,
         )
         statement = (
-            "INSERT INTO authorization (owner, network, nonce, asset, cap, recipient, facilitator,"
-            " spender, deadline, tee_id, route, signed_at, from_block, state)"
+            'INSERT INTO "authorization" (owner, network, nonce, asset, cap, recipient,'
+            " facilitator, spender, deadline, tee_id, route, signed_at, from_block, state)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         )
         await self._store.run(lambda db: db.execute(statement, row))
@@ -110,7 +112,7 @@ class Journal:
             str(signed.nonce),
         )
         statement = (
-            "UPDATE authorization SET state = ?, charged = ?, tx = ?"
+            'UPDATE "authorization" SET state = ?, charged = ?, tx = ?'
             " WHERE owner = ? AND network = ? AND nonce = ?"
         )
         await self._store.run(lambda db: db.execute(statement, row))
@@ -122,10 +124,10 @@ class Journal:
             LedgerError: The store could not be read.
         """
 
-        def read(db: sqlite3.Connection) -> list[JournalEntry]:
+        def read(db: Db) -> list[JournalEntry]:
             rows = db.execute(
                 "SELECT nonce, cap, recipient, deadline, tee_id, route, signed_at, from_block,"
-                " state, charged, tx FROM authorization WHERE owner = ? AND network = ?"
+                ' state, charged, tx FROM "authorization" WHERE owner = ? AND network = ?'
                 " ORDER BY signed_at",
                 (owner, network),
             )
@@ -134,7 +136,7 @@ class Journal:
         return await self._store.run(read)
 
 
-def _entry(owner: Address, network: str, row: tuple[str, ...]) -> JournalEntry:
+def _entry(owner: Address, network: str, row: Row) -> JournalEntry:
     nonce, cap, recipient, deadline, tee_id, route, signed_at, block, state, charged, tx = row
     return JournalEntry(
         owner=owner,

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from support.stores import DURABLE, location
 
-from opengradient_sdk._core.store import SqliteStore
+from opengradient_sdk._core.store import SqliteStore, open_store
 from opengradient_sdk.errors import LedgerError
 from opengradient_sdk.payments.journal import SCHEMA, Journal
 from opengradient_sdk.payments.state import PaymentState, PaymentStatus
@@ -45,9 +46,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "journal.sqlite"
 
 
-@pytest.fixture
-async def journal(path: Path) -> AsyncIterator[Journal]:
-    store = SqliteStore(path, SCHEMA)
+@pytest.fixture(params=DURABLE)
+async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
+    store = open_store(location(request.param, request, tmp_path), SCHEMA)
     yield Journal(store)
     await store.aclose()
 
@@ -97,12 +98,14 @@ async def test_the_chains_word_is_kept(journal: Journal, status: PaymentStatus) 
 
 async def test_one_nonce_is_written_once(journal: Journal) -> None:
     await journal.write(a_life(5))
-    with pytest.raises(LedgerError, match="UNIQUE"):
+    with pytest.raises(LedgerError, match=r"(?i)unique"):
         await journal.write(a_life(5))
     assert len(await journal.entries(OWNER, NETWORK)) == 1
 
 
-async def test_there_is_no_secret_in_the_file(journal: Journal, path: Path) -> None:
+async def test_there_is_no_secret_in_the_file(path: Path) -> None:
+    store = SqliteStore(path, SCHEMA)
+    journal = Journal(store)
     life = a_life()
     life.opened("a-session-id-worth-its-cap", losses=0)
     await journal.write(life)
@@ -111,6 +114,7 @@ async def test_there_is_no_secret_in_the_file(journal: Journal, path: Path) -> N
     for secret in (life.authorization.header, "a-session-id-worth-its-cap"):
         assert secret.encode() not in written
     assert life.authorization.signature not in written
+    await store.aclose()
 
 
 async def test_what_was_written_survives_a_killed_process(path: Path) -> None:
