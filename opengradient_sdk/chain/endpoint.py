@@ -1,34 +1,39 @@
-"""One JSON-RPC endpoint over HTTP: requests, batches, credentials, and how it is doing."""
+"""One JSON-RPC endpoint over HTTP: credentials, batches, patience, and how it is doing."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import json
 from collections.abc import Mapping, Sequence
-from typing import Final, cast
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import count
+from time import monotonic
+from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from .._core.http import HttpClient, HttpResponse
-from .._core.json_in import parse_json
-from ..errors import ConfigurationError, NetworkError, NodeTimeoutError
+from ..errors import ConfigurationError, NetworkError, NodeTimeoutError, TransportError
+from .health import EndpointHealth, Pulse
+from .jsonrpc import AnswerError, decode, encode
+from .jsonrpc import Outcome as Outcome
+from .jsonrpc import RpcCall as RpcCall
 from .node_errors import Fault
+from .pacing import Pacer
 
-RpcCall = tuple[str, Sequence[object]]
-"""A method and its parameters."""
+LONGEST_BATCH: Final = 100
+"""Calls in one HTTP request, at most."""
 
-Outcome = object
-"""The ``result`` of an answer, or a ``Fault``."""
-
-_REST: Final = 5.0
+_BREATH: Final = 0.25
 _OVERLOADED: Final = (429, 502, 503, 504)
+_TOO_MANY: Final = 429
+_TOO_LARGE: Final = 413
 
 
 class EndpointFailure(Exception):  # noqa: N818 - internal: Rpc turns it into an RpcError
     """This endpoint gave no usable answer; another one, or a later try, may.
 
     ``retry_after`` is the wait in seconds that the server asked for; ``slow`` says that it used up
-    its whole time.
+    its whole time; ``may_have_arrived`` says that the calls may have been carried out.
     """
 
     def __init__(
@@ -37,88 +42,95 @@ class EndpointFailure(Exception):  # noqa: N818 - internal: Rpc turns it into an
         *,
         retry_after: float | None = None,
         slow: bool = False,
+        may_have_arrived: bool = True,
         fault: Fault | None = None,
     ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
         self.slow = slow
+        self.may_have_arrived = may_have_arrived
         self.fault = fault
 
 
 class Endpoint:
     """A JSON-RPC server at one URL. Credentials in the URL are sent, and shown nowhere."""
 
-    def __init__(self, url: str, http: HttpClient, *, timeout: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        http: HttpClient,
+        *,
+        timeout: float,
+        max_per_second: float | None = None,
+    ) -> None:
         parts = _split(url)
         self.name = _masked(parts)
         self.chain_id: int | None = None
+        self.pulse = Pulse()
         self._url, self._headers = _without_userinfo(url, parts)
         self._http = http
         self._timeout = timeout
-        self._batches = True
-        self._resting_until = 0.0
+        self._pacer = Pacer(max_per_second)
+        self._longest = LONGEST_BATCH + 1  # the question for the chain's id rides along
+        # never the same id twice: an answer that is late is the answer to nothing
+        self._ids = count()
 
     def __repr__(self) -> str:
         return f"Endpoint({self.name!r})"
 
-    @property
-    def resting(self) -> bool:
-        """Whether this endpoint failed a moment ago and others should be asked first."""
-        return self._resting_until > asyncio.get_running_loop().time()
+    def health(self) -> EndpointHealth:
+        """Return how this endpoint is doing."""
+        return self.pulse.health(self.name)
 
     async def exchange(self, calls: Sequence[RpcCall]) -> list[Outcome]:
         """Return the outcome of each call, in order; several calls travel as one batch.
 
+        A server that takes no batches, or shorter ones, is asked as it likes, still in order.
+
         Raises:
             EndpointFailure: No usable answer; the endpoint is rested for some seconds.
         """
+        self.pulse.begun()
         try:
             return await self._exchange(calls)
         except EndpointFailure as failure:
-            rest = _REST if failure.retry_after is None else failure.retry_after
-            self._resting_until = asyncio.get_running_loop().time() + rest
+            self.pulse.failed(failure.retry_after)
+            if failure.retry_after is not None:
+                self._pacer.hold(failure.retry_after)
             raise
+        finally:
+            self.pulse.ended()
+
+    def slow_down(self) -> None:
+        """Note that the server answered a call with its rate limit, naming no wait."""
+        self.pulse.failed()
+        self._pacer.hold(_BREATH)
 
     async def _exchange(self, calls: Sequence[RpcCall]) -> list[Outcome]:
-        if len(calls) == 1 or not self._batches:
-            return [await self._single(call) for call in calls]
-        answer = await self._post([_request(number, call) for number, call in enumerate(calls)])
-        if isinstance(answer, list):
-            return self._in_order(cast("list[object]", answer), len(calls))
-        if isinstance(answer, Mapping):
-            self._outcome(cast("Mapping[str, object]", answer))  # overloaded is not unwilling
-        self._batches = False  # one error for them all: batches, or such long ones, are not taken
-        return await self._exchange(calls)
+        found: list[Outcome] = []
+        while len(found) < len(calls):
+            some = calls[len(found) : len(found) + self._longest]
+            outcomes = await self._post(some)
+            if outcomes is None:
+                self._longest = max(1, len(some) // 2)
+            else:
+                found += outcomes
+        return found
 
-    async def _single(self, call: RpcCall) -> Outcome:
-        answer = await self._post(_request(0, call))
-        if not isinstance(answer, Mapping):
-            raise EndpointFailure("something that is not a JSON-RPC answer")
-        return self._outcome(cast("Mapping[str, object]", answer))
+    async def _post(self, calls: Sequence[RpcCall]) -> list[Outcome] | None:
+        first_id = next(self._ids)
+        for _ in calls[1:]:
+            next(self._ids)
+        await self._pacer.turn(len(calls))
+        began = monotonic()
+        response = await self._send(encode(calls, first_id))
+        if response.status == _TOO_LARGE and len(calls) > 1:
+            return None
+        outcomes = self._read(response, first_id, len(calls))
+        self.pulse.succeeded(monotonic() - began)
+        return outcomes
 
-    def _in_order(self, answers: list[object], expected: int) -> list[Outcome]:
-        by_number: dict[object, Outcome] = {}
-        for answer in answers:
-            if not isinstance(answer, Mapping):
-                raise EndpointFailure("a batch with something that is not a JSON-RPC answer")
-            members = cast("Mapping[str, object]", answer)
-            by_number[members.get("id")] = self._outcome(members)
-        if set(by_number) != set(range(expected)):
-            raise EndpointFailure(f"{len(by_number)} answers to a batch of {expected} calls")
-        return [by_number[number] for number in range(expected)]
-
-    def _outcome(self, answer: Mapping[str, object]) -> Outcome:
-        if (error := answer.get("error")) is not None:
-            fault = Fault.from_json(error, self.name)
-            if fault.is_the_endpoints:
-                raise EndpointFailure(fault.message, fault=fault)
-            return fault
-        if "result" not in answer:
-            raise EndpointFailure("an answer with neither result nor error")
-        return answer["result"]
-
-    async def _post(self, payload: object) -> object:
-        body = json.dumps(payload, separators=(",", ":")).encode()
+    async def _send(self, body: bytes) -> HttpResponse:
         try:
             response = await self._http.request(
                 "POST", self._url, headers=self._headers, body=body, timeout=self._timeout
@@ -126,29 +138,43 @@ class Endpoint:
         except NodeTimeoutError as error:
             raise EndpointFailure(f"no answer within {self._timeout} s", slow=True) from error
         except NetworkError as error:
-            raise EndpointFailure(error.short_message) from error
-        return _decoded(response)
+            sent = not isinstance(error, TransportError) or error.sent
+            raise EndpointFailure(error.short_message, may_have_arrived=sent) from error
+        if response.status in _OVERLOADED:
+            raise EndpointFailure(
+                f"HTTP {response.status}",
+                retry_after=_wait_asked(response.headers),
+                may_have_arrived=response.status != _TOO_MANY,
+            )
+        return response
 
-
-def _decoded(response: HttpResponse) -> object:
-    if response.status in _OVERLOADED:
-        wait = _seconds(response.headers.get("Retry-After", ""))
-        raise EndpointFailure(f"HTTP {response.status}", retry_after=wait)
-    try:
-        return parse_json(response.body)
-    except (ValueError, RecursionError):
+    def _read(self, response: HttpResponse, first_id: int, count: int) -> list[Outcome] | None:
         # an error status with a JSON-RPC body is an answer; without one it is only a status
-        what = "no JSON" if response.status == 200 else f"HTTP {response.status}"
-        raise EndpointFailure(what) from None
+        try:
+            return decode(response.body, first_id, count, self.name)
+        except AnswerError as error:
+            reason = str(error) if response.status == 200 else f"HTTP {response.status}"
+            raise EndpointFailure(reason, fault=error.fault) from None
 
 
-def _request(number: int, call: RpcCall) -> dict[str, object]:
-    method, params = call
-    return {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
+def _wait_asked(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of ``Retry-After``, which may be a date, by the server's own clock."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    until = _date(text)
+    if until is None:
+        return None
+    now = _date(headers.get("Date", "")) or datetime.now(UTC)
+    return max(0.0, (until - now).total_seconds())
 
 
-def _seconds(text: str) -> float | None:
-    return float(text) if text.strip().isdecimal() else None
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _split(url: str) -> SplitResult:

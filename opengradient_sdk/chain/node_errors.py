@@ -1,15 +1,10 @@
-"""One error tree, whatever words a node finds.
-
-JSON-RPC fixes no codes for what goes wrong with a transaction, and every node has its own wording.
-All of the matching on node texts in this package is in this file.
-"""
+"""One error tree, whatever words a node finds."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import Final, cast
 
 from ..errors import (
@@ -19,83 +14,24 @@ from ..errors import (
     NonceError,
     RevertedError,
     RpcError,
+    TransactionError,
 )
+from .node_wordings import FaultKind as FaultKind
+from .node_wordings import kind_of, refusal_hint
 from .reverts import decode_revert
 
-_REVERTED_CODES: Final = (3, -32015)  # geth and those who follow it; parity and nethermind
 _MAX_SHOWN: Final = 300
-
-
-class FaultKind(Enum):
-    """What a node's error means, as far as anything is done about it."""
-
-    ALREADY_KNOWN = auto()
-    NONCE_TOO_LOW = auto()
-    NONCE_TOO_HIGH = auto()
-    FEE_TOO_LOW = auto()
-    INSUFFICIENT_FUNDS = auto()
-    REVERTED = auto()
-    TOO_MANY_LOGS = auto()
-    RATE_LIMITED = auto()
-    BEHIND = auto()
-    OTHER = auto()
-
-
-# Read in this order: "replacement fee too low" must not be taken for a nonce that is too low, and
-# a Cosmos EVM wraps every refusal in several layers of other words.
-_WORDINGS: Final[tuple[tuple[FaultKind, re.Pattern[str]], ...]] = tuple(
-    (kind, re.compile(pattern, re.IGNORECASE))
-    for kind, pattern in (
-        (
-            FaultKind.ALREADY_KNOWN,
-            r"already known|known transaction|already imported|alreadyknown"
-            r"|existing tx with same hash|already (exists )?in (the )?(mem)?pool",
-        ),
-        (
-            FaultKind.FEE_TOO_LOW,
-            r"underpriced|fee too low|feetoolow|gas ?price too low|replacementnotallowed"
-            r"|could not replace existing|fee per gas less than block base fee"
-            r"|below (the )?(configured )?minimum|insufficient fee|less than .*minimum .*fee"
-            r"|gas price supplied is too low|does not exceed base fee",
-        ),
-        (
-            FaultKind.NONCE_TOO_LOW,
-            r"nonce (is )?too low|oldnonce|nonce has already been used|nonce already used",
-        ),
-        (
-            FaultKind.NONCE_TOO_HIGH,
-            r"nonce (is )?too high|noncegap|nonce gap|nonce is too distant|gapped[- ]nonce",
-        ),
-        (
-            FaultKind.INSUFFICIENT_FUNDS,
-            r"insufficient funds|insufficient balance|insufficientfunds|funds for gas"
-            r"|upfront cost exceeds account balance|does(n't| not) have enough funds",
-        ),
-        (
-            FaultKind.REVERTED,
-            r"execution reverted|reverted with|vm execution error|transaction reverted",
-        ),
-        (
-            # before the rate limits: several nodes use one code for both
-            FaultKind.TOO_MANY_LOGS,
-            r"query returned more than|(block )?range (is )?(too (large|wide|big)|exceeds|limit)"
-            r"|exceed(s|ed)? (the )?max(imum)? (block )?range|too many (blocks|logs|results)"
-            r"|response size (exceeded|is larger)|logs matched by query exceeds",
-        ),
-        (
-            FaultKind.RATE_LIMITED,
-            r"rate.?limit|too many requests|request limit|exceeded .*(quota|capacity|compute)"
-            r"|over capacity|throttled",
-        ),
-        (
-            FaultKind.BEHIND,
-            r"header not found|missing trie node|unknown block|block not found"
-            r"|state (is )?not available|state .*is not available",
-        ),
-    )
+_LONGEST_MESSAGE: Final = 4_000
+_PROVES_ABSENCE: Final = frozenset(
+    {
+        FaultKind.NONCE_TOO_LOW,
+        FaultKind.NONCE_TOO_HIGH,
+        FaultKind.FEE_TOO_LOW,
+        FaultKind.INSUFFICIENT_FUNDS,
+        FaultKind.REVERTED,
+        FaultKind.REFUSED,
+    }
 )
-_RATE_LIMIT_CODES: Final = (-32005, -32016, -32029)
-_COSMOS_NONCE: Final = re.compile(r"invalid nonce; got (\d+), expected (\d+)", re.IGNORECASE)
 _HEX: Final = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 _REASON: Final = re.compile(
     r"(?:execution reverted|reverted with reason string|reverted with custom error)"
@@ -106,12 +42,17 @@ _REASON: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The error member of a JSON-RPC answer; ``url`` is the endpoint without its secrets."""
+    """The error member of a JSON-RPC answer; ``url`` is the endpoint without its secrets.
+
+    ``after_lost_answer``: the same transaction was sent before, within the same call, and no answer
+    came; whatever this answer says, the first one may have been taken.
+    """
 
     code: int | None
     message: str
     data: object = field(default=None, repr=False)
     url: str = ""
+    after_lost_answer: bool = False
 
     @classmethod
     def from_json(cls, error: object, url: str) -> Fault:
@@ -122,7 +63,7 @@ class Fault:
         code = members.get("code")
         return cls(
             code if isinstance(code, int) else None,
-            str(members.get("message") or "no message"),
+            str(members.get("message") or "no message")[:_LONGEST_MESSAGE],
             members.get("data"),
             url,
         )
@@ -130,20 +71,20 @@ class Fault:
     @property
     def kind(self) -> FaultKind:
         """What this error means."""
-        if self.code in _REVERTED_CODES:
-            return FaultKind.REVERTED
-        if cosmos := _COSMOS_NONCE.search(self.message):
-            low = int(cosmos[1]) < int(cosmos[2])
-            return FaultKind.NONCE_TOO_LOW if low else FaultKind.NONCE_TOO_HIGH
-        for kind, pattern in _WORDINGS:
-            if pattern.search(self.message):
-                return kind
-        return FaultKind.RATE_LIMITED if self.code in _RATE_LIMIT_CODES else FaultKind.OTHER
+        return kind_of(self.code, self.message)
 
     @property
     def is_the_endpoints(self) -> bool:
         """Whether another endpoint, or this one a little later, may answer the same call."""
         return self.kind in (FaultKind.RATE_LIMITED, FaultKind.BEHIND)
+
+    @property
+    def refuses_transaction(self) -> bool:
+        """Whether this answer proves that no node took the transaction from the call it answers.
+
+        Not whether one took it from an earlier call. Words that nobody knows prove nothing.
+        """
+        return self.kind in _PROVES_ABSENCE and not self.after_lost_answer
 
     def to_error(self, errors: Mapping[bytes, str] | None = None) -> ChainError:
         """Return the exception that this error is; ``errors`` names further custom errors."""
@@ -172,13 +113,24 @@ class Fault:
                     f"the account cannot pay the value and the fee ({said})",
                     hint="Send the chain's own coin to the account, or lower value, gas or fees.",
                 )
-            case _:
-                return RpcError(
-                    f"{self.url or 'the RPC endpoint'} answered with an error: {said}",
-                    code=self.code,
-                    data=self.data,
-                    url=self.url,
+            case FaultKind.REFUSED:
+                return TransactionError(
+                    f"the node does not take this transaction ({said})",
+                    hint=refusal_hint(self.message),
                 )
+            case FaultKind.POOL_FULL:
+                return self._unspecific(said, "Send the same again a little later.")
+            case _:
+                return self._unspecific(said)
+
+    def _unspecific(self, said: str, hint: str = "") -> RpcError:
+        return RpcError(
+            f"{self.url or 'the RPC endpoint'} answered with an error: {said}",
+            hint=hint,
+            code=self.code,
+            data=self.data,
+            url=self.url,
+        )
 
     def _reverted(self, errors: Mapping[bytes, str] | None) -> RevertedError:
         data = revert_data(self.data)

@@ -7,58 +7,24 @@ this file and nothing more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from itertools import chain
+from typing import TypeVar
 
 from .._core.http import HttpClient
-from .._core.retry import retry
-from ..errors import ConfigurationError, RpcError, WrongChainError
+from .._core.tasks import together
+from ..errors import ConfigurationError, RpcError
 from ..types import AccessList, Address, Bytes32, Log, TxReceipt, bytes_to_hex
 from . import blocks
+from .batching import Batcher
 from .blocks import Block, BlockRef, Transaction, block_parameter
-from .endpoint import Endpoint, EndpointFailure, Outcome, RpcCall
+from .endpoint import LONGEST_BATCH, Endpoint
+from .failover import Failover
+from .health import EndpointHealth
+from .jsonrpc import SEND, Outcome, RpcCall
 from .logs import LogFilter, read_logs
 from .node_errors import Fault, FaultKind
 
 T = TypeVar("T")
-
-_ROUNDS: Final = 3
-_BASE_WAIT: Final = 0.1
-_LONGEST_WAIT: Final = 3.0
-_LONGEST_BATCH: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    endpoint: Endpoint
-    failure: EndpointFailure
-
-
-class _NobodyAnsweredError(Exception):
-    """Every endpoint failed in one round."""
-
-    def __init__(self, failed: Sequence[_Failed]) -> None:
-        super().__init__("; ".join(f"{one.endpoint.name}: {one.failure}" for one in failed))
-        self.failed = failed
-
-    @property
-    def worth_another_round(self) -> bool | float:
-        """Whether to ask everybody again, or the seconds that a server asked to wait first."""
-        failures = [one.failure for one in self.failed]
-        if all(failure.slow for failure in failures):
-            return False  # each has used up the caller's whole time already
-        waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
-        return min(waits) if len(waits) == len(failures) else True
-
-    def to_error(self) -> RpcError:
-        fault = next((one.failure.fault for one in self.failed if one.failure.fault), None)
-        return RpcError(
-            f"no RPC endpoint answered ({self})",
-            hint="Check the endpoint and the network; OG_RPC_URL or the rpc argument names others.",
-            code=fault.code if fault else None,
-            data=fault.data if fault else None,
-            url=self.failed[-1].endpoint.name,
-        )
 
 
 class Rpc:
@@ -66,11 +32,14 @@ class Rpc:
 
     An endpoint that breaks, is overloaded or answers nonsense is rested and the next one asked;
     when all have failed, they are asked again up to three times. Every endpoint is asked for its
-    chain id together with the first call to it. ``timeout`` is in seconds, per HTTP exchange;
-    ``errors`` names custom errors beside the known contracts' (``reverts.error_table``).
+    chain id together with the first call to it. Calls that are made in the same tick of the event
+    loop travel as one batch, and equal reads among them are asked once.
+
+    ``timeout`` is in seconds, per HTTP exchange; ``max_per_second`` bounds the calls to each
+    endpoint; ``errors`` names custom errors beside the known contracts' (``reverts.error_table``).
 
     Raises:
-        ConfigurationError: No URL, or one that is no http(s) URL.
+        ConfigurationError: No URL, one that is no http(s) URL, or a limit that is not positive.
     """
 
     def __init__(
@@ -80,6 +49,7 @@ class Rpc:
         *,
         chain_id: int | None = None,
         timeout: float = 10.0,
+        max_per_second: float | None = None,
         errors: Mapping[bytes, str] | None = None,
     ) -> None:
         if not urls:
@@ -87,8 +57,11 @@ class Rpc:
                 "no RPC endpoint is configured",
                 hint="Set OG_RPC_URL, or pass the URL of an endpoint of this chain.",
             )
-        self._endpoints = [Endpoint(url, http, timeout=timeout) for url in urls]
-        self._chain_id = chain_id
+        self._endpoints = Failover(
+            [Endpoint(url, http, timeout=timeout, max_per_second=max_per_second) for url in urls],
+            chain_id,
+        )
+        self._batcher = Batcher(self._endpoints.exchange, self._endpoints.together)
         self._errors = errors
 
     def __repr__(self) -> str:
@@ -97,17 +70,21 @@ class Rpc:
     @property
     def names(self) -> tuple[str, ...]:
         """The endpoints, without credentials, path and query."""
-        return tuple(endpoint.name for endpoint in self._endpoints)
+        return self._endpoints.names
+
+    def health(self) -> tuple[EndpointHealth, ...]:
+        """Return how each endpoint is doing, in order of preference."""
+        return self._endpoints.health()
 
     async def call(self, method: str, params: Sequence[object] = ()) -> object:
-        """Return the result of one call.
+        """Return the result of one call. Equal reads share it: it must not be changed.
 
         Raises:
             RpcError: No endpoint answered, or the node answered with an error.
             WrongChainError: An endpoint serves another chain.
             TransactionError: The node refused a transaction, or a call reverts.
         """
-        return (await self.batch([(method, params)]))[0]
+        return self._or_raise(await self.outcome(method, params))
 
     async def batch(self, calls: Sequence[RpcCall]) -> list[object]:
         """Return the results of several calls in one round trip; the first error is raised.
@@ -115,26 +92,41 @@ class Rpc:
         Raises:
             RpcError, WrongChainError, TransactionError: As ``call``.
         """
-        return [self._or_raise(outcome) for outcome in await self.outcomes(calls)]
+        return [self._or_raise(outcome) for outcome in await self._batcher.ask(calls)]
 
-    async def outcomes(self, calls: Sequence[RpcCall]) -> list[Outcome]:
-        """Return each call's result, or the ``Fault`` that the node answered with.
+    async def outcome(self, method: str, params: Sequence[object] = ()) -> Outcome:
+        """Return the result of one call, or the ``Fault`` that the node answered with.
 
         Raises:
             RpcError: No endpoint answered.
             WrongChainError: An endpoint serves another chain.
         """
-        found: list[Outcome] = []
-        for start in range(0, len(calls), _LONGEST_BATCH):
-            found += await self._outcomes(calls[start : start + _LONGEST_BATCH])
-        return found
+        return (await self._batcher.ask([(method, params)]))[0]
+
+    async def outcomes(self, calls: Sequence[RpcCall]) -> list[Outcome]:
+        """Return each call's result, or the ``Fault`` that the node answered with.
+
+        Up to 100 calls are one batch of their own: one endpoint answers all of them, in their
+        order. More are cut into several, which travel at once.
+
+        Raises:
+            RpcError: No endpoint answered.
+            WrongChainError: An endpoint serves another chain.
+        """
+        if len(calls) <= LONGEST_BATCH:
+            return await self._endpoints.together(calls) if calls else []
+        pieces = (
+            self._endpoints.together(calls[start : start + LONGEST_BATCH])
+            for start in range(0, len(calls), LONGEST_BATCH)
+        )
+        return list(chain.from_iterable(await together(*pieces)))
 
     async def chain_id(self) -> int:
         """Return the chain's id, as configured or as the first endpoint says it."""
-        if self._chain_id is None:
+        if self._endpoints.chain_id is None:
             await self.call("eth_chainId")
-        assert self._chain_id is not None  # learnt with the first answer
-        return self._chain_id
+        assert self._endpoints.chain_id is not None  # learnt with the first answer
+        return self._endpoints.chain_id
 
     async def block_number(self) -> int:
         """Return the number of the latest block."""
@@ -242,7 +234,7 @@ class Rpc:
             TransactionError: The node refused it: nonce, funds, fee or revert.
             RpcError: No endpoint answered (it may have arrived), or another refusal.
         """
-        outcome = (await self.outcomes([("eth_sendRawTransaction", [bytes_to_hex(raw)])]))[0]
+        outcome = await self.outcome(SEND, [bytes_to_hex(raw)])
         if isinstance(outcome, Fault) and outcome.kind is FaultKind.ALREADY_KNOWN:
             return
         self._or_raise(outcome)
@@ -260,49 +252,6 @@ class Rpc:
                 f"{', '.join(self.names)} answered with something that is not {what} ({error})",
                 hint="Is this the JSON-RPC endpoint of a node?",
             ) from error
-
-    async def _outcomes(self, calls: Sequence[RpcCall]) -> list[Outcome]:
-        try:
-            return await retry(
-                lambda: self._round(calls),
-                attempts=_ROUNDS,
-                base=_BASE_WAIT,
-                cap=_LONGEST_WAIT,
-                retry_on=_worth_another_round,
-            )
-        except _NobodyAnsweredError as error:
-            raise error.to_error() from error.failed[-1].failure.__cause__
-
-    async def _round(self, calls: Sequence[RpcCall]) -> list[Outcome]:
-        failed: list[_Failed] = []
-        for endpoint in sorted(self._endpoints, key=lambda one: one.resting):
-            try:
-                return await self._ask(endpoint, calls)
-            except EndpointFailure as failure:
-                failed.append(_Failed(endpoint, failure))
-        raise _NobodyAnsweredError(failed)
-
-    async def _ask(self, endpoint: Endpoint, calls: Sequence[RpcCall]) -> list[Outcome]:
-        if endpoint.chain_id is not None:
-            return await endpoint.exchange(calls)
-        said, *outcomes = await endpoint.exchange([("eth_chainId", ()), *calls])
-        self._admit(endpoint, said)
-        return outcomes
-
-    def _admit(self, endpoint: Endpoint, said: Outcome) -> None:
-        try:
-            chain_id = blocks.quantity(self._or_raise(said))
-        except ValueError:
-            raise EndpointFailure("no usable chain id") from None
-        if self._chain_id is None:
-            self._chain_id = chain_id
-        if chain_id != self._chain_id:
-            raise WrongChainError(
-                f"{endpoint.name} serves chain {chain_id}, not chain {self._chain_id}",
-                hint="Use an endpoint of the configured chain, or configure the other network.",
-                url=endpoint.name,
-            )
-        endpoint.chain_id = chain_id
 
     def _or_raise(self, outcome: Outcome) -> object:
         if isinstance(outcome, Fault):
@@ -329,7 +278,3 @@ def call_message(
     if gas is not None:
         message["gas"] = hex(gas)
     return message
-
-
-def _worth_another_round(error: BaseException) -> bool | float:
-    return error.worth_another_round if isinstance(error, _NobodyAnsweredError) else False

@@ -10,7 +10,7 @@ from web3.providers.async_base import AsyncJSONBaseProvider
 
 from ..errors import RpcError
 from ..types import bytes_to_hex
-from .endpoint import Outcome
+from .jsonrpc import Outcome
 from .node_errors import Fault
 from .rpc import Rpc
 
@@ -32,7 +32,7 @@ class RpcProvider(AsyncJSONBaseProvider):
             RpcError: No endpoint answered.
             WrongChainError: An endpoint serves another chain.
         """
-        return (await self.make_batch_request([(method, params)]))[0]
+        return _answer(await self._rpc.outcome(str(method), _plain(params)))
 
     async def make_batch_request(
         self, requests: list[tuple[RPCEndpoint, Any]]
