@@ -1,4 +1,7 @@
-"""Event logs of a range of blocks, however little of it an endpoint hands out at once."""
+"""Event logs: which are wanted, where one is in the chain, and reading ranges of them.
+
+A range is read however little of it an endpoint hands out at once.
+"""
 
 from __future__ import annotations
 
@@ -62,6 +65,67 @@ class LogFilter:
         if self.topics:
             wanted["topics"] = [[str(one) for one in some] or None for some in self.topics]
         return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in the sequence of a chain's logs: just behind one log, or behind a whole block.
+
+    As text it is short and can be kept anywhere: ``str(cursor)`` and `parse`.
+
+    Attributes:
+        block_number: The block's number.
+        block_hash: The block's hash, by which it is known whether it is still in the chain.
+        index: The log's index in the block; ``None`` stands for all of the block's logs.
+    """
+
+    block_number: int
+    block_hash: Bytes32
+    index: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.block_number}:{self.block_hash}:{'' if self.index is None else self.index}"
+
+    @classmethod
+    def behind(cls, log: Log) -> Self:
+        """Return the place just behind a mined log."""
+        if log.block_hash is None:
+            raise ValueError("a log without the hash of its block has no place in a chain")
+        return cls(log.block_number, log.block_hash, log.index)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the cursor that ``str`` wrote.
+
+        Raises:
+            ValueError: Another text.
+
+        Example:
+            >>> from opengradient_sdk.chain.logs import Cursor
+            >>> Cursor.parse("7:0x" + "11" * 32 + ":2").index
+            2
+        """
+        parts = text.split(":")
+        if len(parts) != 3:
+            raise ValueError(f"not a cursor: {text[:100]!r}")
+        number, block_hash, index = parts
+        return cls(int(number), Bytes32(block_hash), int(index) if index else None)
+
+    def includes(self, log: Log) -> bool:
+        """Whether ``log``, which is in this block, lies before this place."""
+        return self.index is None or log.index <= self.index
+
+
+def mined_logs(value: object) -> tuple[Log, ...]:
+    """Read a list of logs, each with the hash of its block, in the order of the chain.
+
+    Raises:
+        ValueError: Something else.
+    """
+    found = blocks.logs(value)
+    if any(log.block_hash is None for log in found):
+        raise ValueError("a log without the hash of its block")
+    return tuple(sorted(found, key=lambda log: (log.block_number, log.index)))
 
 
 def _alternatives(topic: Bytes32 | Sequence[Bytes32] | None) -> tuple[Bytes32, ...]:

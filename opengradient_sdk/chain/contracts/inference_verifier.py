@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from ...types import Address, Bytes32
+from ...types import Address, Bytes32, TxRequest
 from ..abi import Function
 from ..blocks import BlockRef
-from .base import Contract
+from .access_control import AccessControl
+from .base import Read
+from .events import Event
 
 _STATEMENT: Final = (
     "bytes32 teeId, bytes32 inputHash, bytes32 outputHash, uint256 timestamp, bytes signature"
@@ -19,6 +21,10 @@ COMPUTE_MESSAGE_HASH: Final = Function(
     "computeMessageHash(bytes32 inputHash, bytes32 outputHash, uint256 timestamp)", "bytes32"
 )
 REGISTRY: Final = Function("registry()", "address")
+VERIFIER: Final = Function("VERIFIER()", "address")
+MAX_INFERENCE_AGE: Final = Function("MAX_INFERENCE_AGE()", "uint256")
+FUTURE_TOLERANCE: Final = Function("FUTURE_TOLERANCE()", "uint256")
+SET_REGISTRY: Final = Function("setRegistry(address registry)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,39 +38,67 @@ class InferenceStatement:
     signature: bytes = field(repr=False)
 
 
-class InferenceVerifier(Contract):
+@dataclass(frozen=True, slots=True)
+class RegistryUpdated:
+    """The verifier trusts the keys of another registry from here on."""
+
+    old_registry: Address
+    new_registry: Address
+
+
+REGISTRY_UPDATED: Final = Event(
+    "RegistryUpdated(address indexed old_registry, address indexed new_registry)", RegistryUpdated
+)
+
+
+class InferenceVerifier(AccessControl):
     """TEEInferenceVerifier, and TEEBatchVerifier which adds the check without an age limit."""
 
-    async def is_valid_now(
+    REGISTRY_UPDATED: Final = REGISTRY_UPDATED
+
+    def is_valid_now(
         self, statement: InferenceStatement, *, block: BlockRef = "latest"
-    ) -> bool:
+    ) -> Read[bool]:
         """Whether an enabled node signed ``statement``, at most an hour before the block."""
-        (valid,) = await self._read(VERIFY_SIGNATURE, *_words(statement), block=block)
-        return bool(valid)
+        return self._read(VERIFY_SIGNATURE, *_words(statement), into=bool, block=block)
 
-    async def is_valid(self, statement: InferenceStatement, *, block: BlockRef = "latest") -> bool:
+    def is_valid(self, statement: InferenceStatement, *, block: BlockRef = "latest") -> Read[bool]:
         """Whether a node that is enabled now signed ``statement``, whenever (TEEBatchVerifier)."""
-        (valid,) = await self._read(VERIFY_SIGNATURE_NO_TIMESTAMP, *_words(statement), block=block)
-        return bool(valid)
+        words = _words(statement)
+        return self._read(VERIFY_SIGNATURE_NO_TIMESTAMP, *words, into=bool, block=block)
 
-    async def message_hash(
+    def message_hash(
         self,
         input_hash: Bytes32,
         output_hash: Bytes32,
         timestamp: int,
         *,
         block: BlockRef = "latest",
-    ) -> Bytes32:
+    ) -> Read[Bytes32]:
         """Return the hash that nodes sign: keccak over the three values, packed."""
-        (message,) = await self._read(
-            COMPUTE_MESSAGE_HASH, input_hash, output_hash, timestamp, block=block
+        return self._read(
+            COMPUTE_MESSAGE_HASH, input_hash, output_hash, timestamp, into=Bytes32, block=block
         )
-        return Bytes32(message)
 
-    async def registry(self, *, block: BlockRef = "latest") -> Address:
+    def registry(self, *, block: BlockRef = "latest") -> Read[Address]:
         """Return the registry whose keys this contract trusts."""
-        (registry,) = await self._read(REGISTRY, block=block)
-        return Address(registry)
+        return self._read(REGISTRY, into=Address, block=block)
+
+    def verifier(self, *, block: BlockRef = "latest") -> Read[Address]:
+        """Return the precompile that checks the signatures."""
+        return self._read(VERIFIER, into=Address, block=block)
+
+    def max_inference_age(self, *, block: BlockRef = "latest") -> Read[int]:
+        """Return how many seconds old a statement may be."""
+        return self._read(MAX_INFERENCE_AGE, into=int, block=block)
+
+    def future_tolerance(self, *, block: BlockRef = "latest") -> Read[int]:
+        """Return by how many seconds a node's clock may be ahead of the block."""
+        return self._read(FUTURE_TOLERANCE, into=int, block=block)
+
+    def set_registry(self, registry: Address) -> TxRequest:
+        """Return the transaction with which the admin names another registry."""
+        return self._transaction(SET_REGISTRY, registry)
 
 
 def _words(s: InferenceStatement) -> tuple[object, ...]:

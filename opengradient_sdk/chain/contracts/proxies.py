@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...types import Address, Bytes32, TxRequest
-from ..abi import AbiError, Event, Function
-from .base import Contract
+from ..abi import AbiError, Function
+from ..blocks import BlockRef
+from .base import Contract, Read
+from .eip2612 import Eip2612Permit
+from .events import Event
 
 _PERMIT: Final = "((address token, uint256 amount) permitted, uint256 nonce, uint256 deadline)"
 _PERMIT_2612: Final = "(uint256 value, uint256 deadline, bytes32 r, bytes32 s, uint8 v)"
@@ -22,22 +25,41 @@ UPTO_SETTLE: Final = Function(f"settle({_UPTO})")
 UPTO_SETTLE_WITH_PERMIT: Final = Function(f"settleWithPermit({_PERMIT_2612} permit2612, {_UPTO})")
 EXACT_SETTLE: Final = Function(f"settle({_EXACT})")
 EXACT_SETTLE_WITH_PERMIT: Final = Function(f"settleWithPermit({_PERMIT_2612} permit2612, {_EXACT})")
-SETTLED_EVENT: Final = Event("Settled()")
-SETTLED_WITH_PERMIT_EVENT: Final = Event("SettledWithPermit()")
+PERMIT2: Final = Function("PERMIT2()", "address")
+WITNESS_TYPEHASH: Final = Function("WITNESS_TYPEHASH()", "bytes32")
+WITNESS_TYPE_STRING: Final = Function("WITNESS_TYPE_STRING()", "string")
 
 
 @dataclass(frozen=True, slots=True)
-class Eip2612Permit:
-    """An EIP-2612 signature that sets the allowance right before a settlement.
+class Settled:
+    """A payment was settled; who paid whom is in the token's Transfer of the same transaction."""
 
-    ``value`` is in atoms, ``deadline`` in Unix seconds.
+
+@dataclass(frozen=True, slots=True)
+class SettledWithPermit:
+    """As `Settled`, by the call that carries an EIP-2612 permit."""
+
+
+@dataclass(frozen=True, slots=True)
+class PermitFailed:
+    """The permit of a settlement failed, which is no error where the allowance is there already.
+
+    What the token said is a text, a panic code, or other revert data.
     """
 
-    value: int
-    deadline: int
-    r: Bytes32 = field(repr=False)
-    s: Bytes32 = field(repr=False)
-    v: int = field(repr=False)
+    token: Address
+    owner: Address
+    reason: str = ""
+    error_code: int | None = None
+    data: bytes = b""
+
+
+SETTLED_EVENT: Final = Event("Settled()", Settled)
+SETTLED_WITH_PERMIT_EVENT: Final = Event("SettledWithPermit()", SettledWithPermit)
+_FAILED: Final = "EIP2612PermitFailedWith{}(address indexed token, address indexed owner, {})"
+PERMIT_FAILED_WITH_REASON: Final = Event(_FAILED.format("Reason", "string reason"), PermitFailed)
+PERMIT_FAILED_WITH_PANIC: Final = Event(_FAILED.format("Panic", "uint256 error_code"), PermitFailed)
+PERMIT_FAILED_WITH_DATA: Final = Event(_FAILED.format("Data", "bytes data"), PermitFailed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +93,31 @@ class SettleCall:
     permit: Eip2612Permit | None = None
 
 
-class UptoProxy(Contract):
+class SettlementProxy(Contract):
+    """What both proxies have."""
+
+    SETTLED: Final = SETTLED_EVENT
+    SETTLED_WITH_PERMIT: Final = SETTLED_WITH_PERMIT_EVENT
+    PERMIT_FAILED: Final = (
+        PERMIT_FAILED_WITH_REASON,
+        PERMIT_FAILED_WITH_PANIC,
+        PERMIT_FAILED_WITH_DATA,
+    )
+
+    def permit2(self, *, block: BlockRef = "latest") -> Read[Address]:
+        """Return the Permit2 that payments are collected through."""
+        return self._read(PERMIT2, into=Address, block=block)
+
+    def witness_typehash(self, *, block: BlockRef = "latest") -> Read[Bytes32]:
+        """Return the hash of the type of what is signed beside the transfer (EIP-712)."""
+        return self._read(WITNESS_TYPEHASH, into=Bytes32, block=block)
+
+    def witness_type_string(self, *, block: BlockRef = "latest") -> Read[str]:
+        """Return the rest of the signed type, from the witness on, as Permit2 takes it."""
+        return self._read(WITNESS_TYPE_STRING, into=str, block=block)
+
+
+class UptoProxy(SettlementProxy):
     """The ``upto`` proxy: charges any amount up to the authorization's cap."""
 
     def settle(self, call: SettleCall) -> TxRequest:
@@ -107,7 +153,7 @@ class UptoProxy(Contract):
         )  # fmt: skip
 
 
-class ExactProxy(Contract):
+class ExactProxy(SettlementProxy):
     """The ``exact`` proxy: charges the whole authorization, whoever calls it."""
 
     def settle(self, call: SettleCall) -> TxRequest:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final
 
-from ...types import Address, Bytes32, Log
-from ..abi import Event, Function
+from ...types import Address, Bytes32, TxRequest
+from ..abi import Function
 from ..blocks import BlockRef
-from .base import Contract
+from .access_control import AccessControl
+from .base import Read
+from .events import Event
 
 VERIFY_PROOF: Final = Function("verifyProof(bytes32[] proof, bytes32 root, bytes32 leaf)", "bool")
 SETTLEMENT_CONTRACT: Final = Function("SETTLEMENT_CONTRACT()", "address")
-BATCH_SETTLEMENT: Final = Event(
-    "BatchSettlement(bytes32 indexed merkle_root, uint256 batch_size, bytes blob_id)"
-)
-INDIVIDUAL_SETTLEMENT: Final = Event(
-    "IndividualSettlement(bytes32 indexed tee_id, address indexed eth_address, bytes32 input_hash,"
-    "bytes32 output_hash, uint256 timestamp, bytes blob_id, bytes signature)"
+SETTLEMENT_RELAY_ROLE: Final = Function("SETTLEMENT_RELAY_ROLE()", "bytes32")
+BATCH_SETTLE: Final = Function("batchSettle(bytes32 merkleRoot, uint256 batchSize, bytes blobId)")
+SETTLE_INDIVIDUAL: Final = Function(
+    "settleIndividual(bytes32 teeId, bytes32 inputHash, bytes32 outputHash, uint256 timestamp,"
+    "address ethAddress, bytes blobId, bytes signature)"
 )
 
 
@@ -33,15 +34,6 @@ class BatchSettlement:
     batch_size: int
     blob_id: bytes
 
-    @classmethod
-    def from_log(cls, log: Log) -> Self:
-        """Return the batch that ``log`` records.
-
-        Raises:
-            AbiError: Not a BatchSettlement log.
-        """
-        return cls(**BATCH_SETTLEMENT.decode(log))
-
 
 @dataclass(frozen=True, slots=True)
 class IndividualSettlement:
@@ -55,32 +47,55 @@ class IndividualSettlement:
     blob_id: bytes
     signature: bytes = field(repr=False)
 
-    @classmethod
-    def from_log(cls, log: Log) -> Self:
-        """Return the settlement that ``log`` records.
 
-        Raises:
-            AbiError: Not an IndividualSettlement log.
-        """
-        return cls(**INDIVIDUAL_SETTLEMENT.decode(log))
+BATCH_SETTLEMENT: Final = Event(
+    "BatchSettlement(bytes32 indexed merkle_root, uint256 batch_size, bytes blob_id)",
+    BatchSettlement,
+)
+INDIVIDUAL_SETTLEMENT: Final = Event(
+    "IndividualSettlement(bytes32 indexed tee_id, address indexed eth_address, bytes32 input_hash,"
+    "bytes32 output_hash, uint256 timestamp, bytes blob_id, bytes signature)",
+    IndividualSettlement,
+)
 
 
-class SettlementRelay(Contract):
-    """The InferenceSettlementRelay contract, read side."""
+class SettlementRelay(AccessControl):
+    """The InferenceSettlementRelay contract. Holders of its relay role write to it."""
 
-    async def is_proof_valid(
+    BATCH_SETTLEMENT: Final = BATCH_SETTLEMENT
+    INDIVIDUAL_SETTLEMENT: Final = INDIVIDUAL_SETTLEMENT
+
+    def is_proof_valid(
         self,
         proof: Sequence[Bytes32],
         root: Bytes32,
         leaf: Bytes32,
         *,
         block: BlockRef = "latest",
-    ) -> bool:
+    ) -> Read[bool]:
         """Whether ``proof`` leads from ``leaf`` to ``root`` (not whether that root was settled)."""
-        (valid,) = await self._read(VERIFY_PROOF, tuple(proof), root, leaf, block=block)
-        return bool(valid)
+        return self._read(VERIFY_PROOF, tuple(proof), root, leaf, into=bool, block=block)
 
-    async def settlement_contract(self, *, block: BlockRef = "latest") -> Address:
+    def settlement_contract(self, *, block: BlockRef = "latest") -> Read[Address]:
         """Return the verifier that individual settlements are checked by."""
-        (address,) = await self._read(SETTLEMENT_CONTRACT, block=block)
-        return Address(address)
+        return self._read(SETTLEMENT_CONTRACT, into=Address, block=block)
+
+    def relay_role(self, *, block: BlockRef = "latest") -> Read[Bytes32]:
+        """Return the role that the two writes need."""
+        return self._read(SETTLEMENT_RELAY_ROLE, into=Bytes32, block=block)
+
+    def batch_settle(self, batch: BatchSettlement) -> TxRequest:
+        """Return the transaction that states ``batch``."""
+        return self._transaction(BATCH_SETTLE, batch.merkle_root, batch.batch_size, batch.blob_id)
+
+    def settle_individual(self, settlement: IndividualSettlement) -> TxRequest:
+        """Return the transaction that settles one inference.
+
+        It reverts when the verifier does not accept the signature.
+        """
+        s = settlement
+        return self._transaction(
+            SETTLE_INDIVIDUAL,
+            s.tee_id, s.input_hash, s.output_hash, s.timestamp, s.eth_address, s.blob_id,
+            s.signature,
+        )  # fmt: skip

@@ -29,6 +29,9 @@ GET_ACTIVE_TEES: Final = Function("getActiveTEEs(uint8 teeType)", f"{_JULY}[]")
 GET_ACTIVE_TEES_APRIL: Final = Function("getActiveTEEs(uint8 teeType)", f"{_APRIL}[]")
 GET_TEE: Final = Function("getTEE(bytes32 teeId)", _JULY)
 GET_TEE_APRIL: Final = Function("getTEE(bytes32 teeId)", _APRIL)
+TEES: Final = Function("tees(bytes32 teeId)", f"{_APRIL_MEMBERS}, {_OHTTP} ohttpConfig")
+TEES_APRIL: Final = Function("tees(bytes32 teeId)", _APRIL_MEMBERS)
+_NOBODY: Final = Address("0x" + "00" * 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,17 @@ def decode_tee(data: bytes) -> TeeInfo:
     """
     _, (words,) = _decode(GET_TEE, GET_TEE_APRIL, data)
     return TeeInfo.from_words(words)
+
+
+def decode_stored_tee(data: bytes) -> TeeInfo | None:
+    """Return the record of a ``tees`` answer, in either layout; ``None`` for an empty record.
+
+    Raises:
+        AbiError: The answer is in neither layout.
+    """
+    _, words = _decode(TEES, TEES_APRIL, data)
+    tee = TeeInfo.from_words(words)
+    return None if tee.owner == _NOBODY else tee
 
 
 def _decode(july: Function, april: Function, data: bytes) -> tuple[Layout, tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from typing import Final
 from ...types import Address, Bytes32
 from ..abi import Function
 from ..blocks import BlockRef
-from .base import Caller, Contract
+from .base import Caller, Contract, Read
 
 TEE_VERIFIER: Final = Address("0x0000000000000000000000000000000000000900")
 VERIFY_ATTESTATION: Final = Function(
@@ -25,7 +25,7 @@ class TeeVerifier(Contract):
     def __init__(self, rpc: Caller, address: Address = TEE_VERIFIER) -> None:
         super().__init__(rpc, address)
 
-    async def verify_attestation(
+    def verify_attestation(
         self,
         document: bytes,
         signing_key: bytes,
@@ -33,20 +33,25 @@ class TeeVerifier(Contract):
         root: bytes = b"",
         *,
         block: BlockRef = "latest",
-    ) -> Bytes32 | None:
+    ) -> Read[Bytes32 | None]:
         """Return the PCR hash that a raw Nitro document proves, or ``None`` where it proves none.
 
         The chain judges at block time and does not check the document's nonce. An empty ``root``
         means the built-in AWS root, another one is PEM.
         """
-        valid, pcr_hash = await self._read(
-            VERIFY_ATTESTATION, document, signing_key, tls_certificate, root, block=block
-        )
-        return Bytes32(pcr_hash) if valid else None
+        return self._read(
+            VERIFY_ATTESTATION,
+            document, signing_key, tls_certificate, root,
+            into=_proven,
+            block=block,
+        )  # fmt: skip
 
-    async def is_rsa_pss_valid(
+    def is_rsa_pss_valid(
         self, public_key: bytes, message: Bytes32, signature: bytes, *, block: BlockRef = "latest"
-    ) -> bool:
+    ) -> Read[bool]:
         """Whether ``signature`` is RSA-PSS (SHA-256, salt 32) over SHA-256 of ``message``."""
-        (valid,) = await self._read(VERIFY_RSA_PSS, public_key, message, signature, block=block)
-        return bool(valid)
+        return self._read(VERIFY_RSA_PSS, public_key, message, signature, into=bool, block=block)
+
+
+def _proven(valid: bool, pcr_hash: Bytes32) -> Bytes32 | None:  # noqa: FBT001 - as the ABI has it
+    return pcr_hash if valid else None

@@ -9,18 +9,24 @@ from typing import Any
 
 import pytest
 
-from opengradient_sdk.chain.abi import Event, Function
+from opengradient_sdk.chain.abi import Function
 from opengradient_sdk.chain.contracts import (
+    Event,
+    access_control,
+    eip2612,
     erc20,
     inference_verifier,
     multicall,
     permit2,
     proxies,
     settlement_relay,
+    tee_events,
     tee_info,
     tee_registry,
     tee_verifier,
 )
+from opengradient_sdk.chain.reverts import known_errors
+from opengradient_sdk.types import keccak256
 
 
 def compiled(name: str) -> list[dict[str, Any]]:
@@ -46,13 +52,19 @@ def signature(entry: dict[str, Any]) -> str:
 
 CONTRACTS = [
     (erc20, ["OPG"], ()),
+    (eip2612, ["OPG"], ()),
+    (access_control, ["TEERegistry"], ()),
+    (access_control, ["InferenceSettlementRelay"], ()),
+    (access_control, ["TEEBatchVerifier"], ()),
     (permit2, ["Permit2"], ()),
     (proxies, ["X402UptoPermit2Proxy", "X402ExactPermit2Proxy"], ()),
     (multicall, ["Multicall3"], ()),
-    (tee_info, ["TEERegistry"], ("GET_ACTIVE_TEES_APRIL", "GET_TEE_APRIL")),
-    (tee_info, ["TEERegistryApril"], ("GET_ACTIVE_TEES", "GET_TEE")),
+    (tee_info, ["TEERegistry"], ("GET_ACTIVE_TEES_APRIL", "GET_TEE_APRIL", "TEES_APRIL")),
+    (tee_info, ["TEERegistryApril"], ("GET_ACTIVE_TEES", "GET_TEE", "TEES")),
     (tee_registry, ["TEERegistry"], ()),
-    (tee_registry, ["TEERegistryApril"], ("GET_TEE",)),
+    (tee_registry, ["TEERegistryApril"], ("GET_TEE", "TEES", "GET_ACTIVE_TEES")),
+    (tee_events, ["TEERegistry"], ()),
+    (tee_events, ["TEERegistryApril"], ()),
     (tee_verifier, ["TEEVerifier"], ()),
     (inference_verifier, ["TEEBatchVerifier"], ()),
     (settlement_relay, ["InferenceSettlementRelay"], ()),
@@ -81,3 +93,11 @@ def test_declarations_are_what_the_compiler_says(
             assert list(value.inputs.indexed) == marks[value.signature], name
             checked += 1
     assert checked
+
+
+@pytest.mark.parametrize("name", sorted({name for _, names, _ in CONTRACTS for name in names}))
+def test_every_custom_error_is_known_by_name(name: str) -> None:
+    deployed_only = {"InvalidShortString()", "StringTooLong(string)", "MalformedCbor()"}
+    errors = {signature(entry) for entry in compiled(name) if entry["type"] == "error"}
+    for text in errors - deployed_only:
+        assert known_errors()[keccak256(text.encode())[:4]] == text

@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from opengradient_sdk.chain.abi import AbiError, Event, Function, encode
+from opengradient_sdk.chain.abi import AbiError, Function, encode
+from opengradient_sdk.chain.contracts.access_control import DEFAULT_ADMIN_ROLE
+from opengradient_sdk.chain.contracts.base import Contract
+from opengradient_sdk.chain.contracts.eip2612 import Eip712Domain, Eip2612
 from opengradient_sdk.chain.contracts.eip3009 import Eip3009
-from opengradient_sdk.chain.contracts.erc20 import (
-    ALLOWANCE,
-    BALANCE_OF,
-    TRANSFER_EVENT,
-    Approval,
-    Erc20,
-    Transfer,
-)
+from opengradient_sdk.chain.contracts.erc20 import Erc20
 from opengradient_sdk.chain.contracts.inference_verifier import (
     InferenceStatement,
     InferenceVerifier,
 )
-from opengradient_sdk.chain.contracts.multicall import Multicall3, Read
-from opengradient_sdk.chain.contracts.permit2 import Permit2
-from opengradient_sdk.chain.contracts.settlement_relay import (
-    BatchSettlement,
-    IndividualSettlement,
-    SettlementRelay,
-)
+from opengradient_sdk.chain.contracts.multicall import MULTICALL3, CallResult, Multicall3
+from opengradient_sdk.chain.contracts.permit2 import Permit2, Permit2Allowance
+from opengradient_sdk.chain.contracts.proxies import ExactProxy, UptoProxy
+from opengradient_sdk.chain.contracts.settlement_relay import SettlementRelay
 from opengradient_sdk.chain.contracts.tee_registry import (
     ApprovedPcr,
-    HeartbeatReceived,
     PcrKey,
+    PcrMeasurements,
     TeeRegistry,
+    TeeType,
 )
 from opengradient_sdk.chain.contracts.tee_verifier import TEE_VERIFIER, TeeVerifier
 from opengradient_sdk.errors import ChainError
-from opengradient_sdk.types import Address, Bytes32, Log, TxRequest
+from opengradient_sdk.types import Address, Bytes32
 
 HERE = Address("0x" + "11" * 20)
 OWNER = Address("0x" + "22" * 20)
@@ -117,6 +113,77 @@ Reads = Callable[[Chain], Awaitable[object]]
          "verifyProof(bytes32[],bytes32,bytes32)", [[WORD], OTHER, WORD], ["bool"], [True], True),
         (lambda c: SettlementRelay(c, HERE).settlement_contract(block=7), "SETTLEMENT_CONTRACT()",
          [], ["address"], [OWNER], OWNER),
+        (lambda c: Erc20(c, HERE).name(block=7), "name()", [], ["string"], ["OPG"], "OPG"),
+        (lambda c: Erc20(c, HERE).symbol(block=7), "symbol()", [], ["string"], ["OPG"], "OPG"),
+        (lambda c: Erc20(c, HERE).total_supply(block=7), "totalSupply()", [], ["uint256"], [9], 9),
+        (lambda c: Eip2612(c, HERE).nonce(OWNER, block=7), "nonces(address)", [OWNER],
+         ["uint256"], [3], 3),
+        (lambda c: Eip2612(c, HERE).domain_separator(block=7), "DOMAIN_SEPARATOR()", [],
+         ["bytes32"], [WORD], WORD),
+        (lambda c: Eip2612(c, HERE).domain(block=7), "eip712Domain()", [],
+         ["bytes1", "string", "string", "uint256", "address", "bytes32", "uint256[]"],
+         [b"\x0f", "OpenGradient", "1", 8453, HERE, bytes(32), []],
+         Eip712Domain(b"\x0f", "OpenGradient", "1", 8453, HERE, Bytes32(bytes(32)), ())),
+        (lambda c: Permit2(c, HERE).domain_separator(block=7), "DOMAIN_SEPARATOR()", [],
+         ["bytes32"], [WORD], WORD),
+        (lambda c: Permit2(c, HERE).allowance(OWNER, HERE, SPENDER, block=7),
+         "allowance(address,address,address)", [OWNER, HERE, SPENDER],
+         ["uint160", "uint48", "uint48"], [5, 6, 7], Permit2Allowance(5, 6, 7)),
+        (lambda c: UptoProxy(c, HERE).permit2(block=7), "PERMIT2()", [], ["address"], [OWNER],
+         OWNER),
+        (lambda c: ExactProxy(c, HERE).witness_typehash(block=7), "WITNESS_TYPEHASH()", [],
+         ["bytes32"], [WORD], WORD),
+        (lambda c: UptoProxy(c, HERE).witness_type_string(block=7), "WITNESS_TYPE_STRING()", [],
+         ["string"], ["W"], "W"),
+        (lambda c: TeeRegistry(c, HERE).enabled_tee_ids(1, block=7), "getEnabledTEEs(uint8)", [1],
+         ["bytes32[]"], [[OTHER]], (OTHER,)),
+        (lambda c: TeeRegistry(c, HERE).tee_ids_of(OWNER, block=7), "getTEEsByOwner(address)",
+         [OWNER], ["bytes32[]"], [[]], ()),
+        (lambda c: TeeRegistry(c, HERE).tee_id(b"key", block=7), "computeTEEId(bytes)", [b"key"],
+         ["bytes32"], [WORD], WORD),
+        (lambda c: TeeRegistry(c, HERE).pcr_hash(PcrMeasurements(b"0", b"1", b"2"), block=7),
+         "computePCRHash((bytes,bytes,bytes))", [(b"0", b"1", b"2")], ["bytes32"], [WORD], WORD),
+        (lambda c: TeeRegistry(c, HERE).tee_types(block=7), "getTEETypes()", [],
+         ["uint8[]", "(string,uint256)[]"], [[0, 1], [("LLMProxy", 5), ("Validator", 6)]],
+         (TeeType(0, "LLMProxy", 5), TeeType(1, "Validator", 6))),
+        (lambda c: TeeRegistry(c, HERE).tee_type(1, block=7), "teeTypes(uint8)", [1],
+         ["string", "uint256"], ["Validator", 6], TeeType(1, "Validator", 6)),
+        (lambda c: TeeRegistry(c, HERE).is_valid_tee_type(9, block=7), "isValidTEEType(uint8)",
+         [9], ["bool"], [False], False),
+        (lambda c: TeeRegistry(c, HERE).aws_root_certificate(block=7), "awsRootCertificate()", [],
+         ["bytes"], [b"pem"], b"pem"),
+        (lambda c: TeeRegistry(c, HERE).operator_role(block=7), "TEE_OPERATOR()", [], ["bytes32"],
+         [WORD], WORD),
+        (lambda c: TeeRegistry(c, HERE).verifier(block=7), "VERIFIER()", [], ["address"],
+         [TEE_VERIFIER], TEE_VERIFIER),
+        (lambda c: TeeRegistry(c, HERE).has_role(DEFAULT_ADMIN_ROLE, OWNER, block=7),
+         "hasRole(bytes32,address)", [DEFAULT_ADMIN_ROLE, OWNER], ["bool"], [True], True),
+        (lambda c: TeeRegistry(c, HERE).role_admin(WORD, block=7), "getRoleAdmin(bytes32)", [WORD],
+         ["bytes32"], [DEFAULT_ADMIN_ROLE], DEFAULT_ADMIN_ROLE),
+        (lambda c: InferenceVerifier(c, HERE).verifier(block=7), "VERIFIER()", [], ["address"],
+         [TEE_VERIFIER], TEE_VERIFIER),
+        (lambda c: InferenceVerifier(c, HERE).max_inference_age(block=7), "MAX_INFERENCE_AGE()",
+         [], ["uint256"], [3600], 3600),
+        (lambda c: InferenceVerifier(c, HERE).future_tolerance(block=7), "FUTURE_TOLERANCE()", [],
+         ["uint256"], [300], 300),
+        (lambda c: SettlementRelay(c, HERE).relay_role(block=7), "SETTLEMENT_RELAY_ROLE()", [],
+         ["bytes32"], [WORD], WORD),
+        (lambda c: Multicall3(c, HERE).eth_balance(OWNER, block=7), "getEthBalance(address)",
+         [OWNER], ["uint256"], [8], 8),
+        (lambda c: Multicall3(c, HERE).block_number(block=7), "getBlockNumber()", [], ["uint256"],
+         [7], 7),
+        (lambda c: Multicall3(c, HERE).block_hash(6, block=7), "getBlockHash(uint256)", [6],
+         ["bytes32"], [WORD], WORD),
+        (lambda c: Multicall3(c, HERE).timestamp(block=7), "getCurrentBlockTimestamp()", [],
+         ["uint256"], [1784200000], 1784200000),
+        (lambda c: Multicall3(c, HERE).gas_limit(block=7), "getCurrentBlockGasLimit()", [],
+         ["uint256"], [30], 30),
+        (lambda c: Multicall3(c, HERE).base_fee(block=7), "getBasefee()", [], ["uint256"], [1], 1),
+        (lambda c: Multicall3(c, HERE).chain_id(block=7), "getChainId()", [], ["uint256"], [8453],
+         8453),
+        (lambda c: Multicall3(c, HERE).aggregate([(OWNER, b"\x01")], block=7),
+         "aggregate3((address,bool,bytes)[])", [[(OWNER, True, b"\x01")]], ["(bool,bytes)[]"],
+         [[(True, b"\x02")]], (CallResult(succeeded=True, data=b"\x02"),)),
     ],
 )  # fmt: skip
 async def test_reads(
@@ -130,13 +197,20 @@ async def test_reads(
     assert chain.asked == (HERE, Function(signature).encode(*args), 7)
 
 
-def tee_words(*, july: bool) -> bytes:
+def tee_words(*, july: bool, flat: bool = False) -> bytes:
     words: list[Any] = [OWNER, SPENDER, "https://1.2.3.4", b"k", b"c", WORD, 0, True, 1, 2]
     types = "address,address,string,bytes,bytes,bytes32,uint8,bool,uint256,uint256"
     if july:
         words.append((1, 32, 1, 3, b"o" * 32, b"", 3))
         types += ",(uint8,uint16,uint16,uint16,bytes,bytes,uint256)"
+    if flat:
+        return encode(types_of(types), words)
     return encode([f"({types})"], [tuple(words)])
+
+
+def types_of(listed: str) -> list[str]:
+    plain, bracket, struct = listed.partition(",(")
+    return [*plain.split(","), *([f"({struct}"] if bracket else [])]
 
 
 @pytest.mark.parametrize("july", [True, False])
@@ -144,6 +218,16 @@ async def test_one_node_is_read_in_both_layouts(july: bool) -> None:
     tee = await TeeRegistry(Chain(tee_words(july=july)), HERE).tee(WORD)
     assert (tee.endpoint, tee.payment_address) == ("https://1.2.3.4", SPENDER)
     assert (tee.ohttp is not None) is july
+
+
+@pytest.mark.parametrize("july", [True, False])
+async def test_a_node_is_looked_for_in_both_layouts(july: bool) -> None:
+    found = await TeeRegistry(Chain(tee_words(july=july, flat=True)), HERE).find_tee(WORD)
+    assert found == await TeeRegistry(Chain(tee_words(july=july)), HERE).tee(WORD)
+    nobody = Address("0x" + "00" * 20)
+    empty = [nobody, nobody, "", b"", b"", bytes(32), 0, False, 0, 0]
+    types = types_of("address,address,string,bytes,bytes,bytes32,uint8,bool,uint256,uint256")
+    assert await TeeRegistry(Chain(encode(types, empty)), HERE).find_tee(WORD) is None
 
 
 async def test_active_nodes_are_read_through_the_contract_too() -> None:
@@ -169,104 +253,41 @@ async def test_what_is_no_answer_is_an_error_that_says_where_to_look(
     assert "address" in caught.value.hint
 
 
-def test_writes_are_requests_and_say_when_they_spend() -> None:
-    token, nonces = Erc20(Chain(b""), HERE), Permit2(Chain(b""), HERE)
-    approve = Function("approve(address,uint256)").encode(SPENDER, 5)
-    assert token.approve(SPENDER, 5) == TxRequest(to=HERE, data=approve)
-    transfer = Function("transfer(address,uint256)").encode(SPENDER, 5)
-    assert token.transfer(SPENDER, 5) == TxRequest(to=HERE, data=transfer, allow_spend=True)
-    burn = Function("invalidateUnorderedNonces(uint256,uint256)").encode(3, 4)
-    assert nonces.invalidate_nonce(3 * 256 + 2) == TxRequest(to=HERE, data=burn, allow_spend=True)
-    assert nonces.invalidate_unordered_nonces(3, 4).data == burn
-    with pytest.raises(AbiError):
-        token.transfer(SPENDER, -1)
-
-
-def test_the_verifier_precompile_has_its_address() -> None:
+def test_multicall_and_the_verifier_have_their_addresses() -> None:
     assert TeeVerifier(Chain(b"")).address == TEE_VERIFIER == "0x" + "0" * 36 + "0900"
+    assert Multicall3(Chain(b"")).address == MULTICALL3
     assert repr(Erc20(Chain(b""), HERE)) == f"Erc20({HERE})"
 
 
-def log(event: str, topics: list[bytes], data: bytes) -> Log:
-    every = (Event(event).topic, *map(Bytes32, topics))
-    return Log(HERE, every, data, block_number=1, transaction_hash=WORD, index=0)
+async def test_a_read_is_a_value_that_can_be_asked_again() -> None:
+    chain = Chain(encode(["uint256"], [5]))
+    read = Erc20(chain, HERE).balance_of(OWNER)
+    assert chain.asked is None
+    assert await read == 5
+    chain.answer = encode(["uint256"], [6])
+    assert await read == 6
+    assert HERE in repr(read)
 
 
-def word_of(address: Address) -> bytes:
-    return encode(["address"], [address])
+def test_every_read_has_a_test() -> None:
+    tested = set(re.findall(r"c, HERE\)\.(\w+)\(", Path(__file__).read_text()))
+    reads = {
+        name
+        for kind in contract_classes()
+        for name, member in vars(kind).items()
+        if getattr(member, "__annotations__", {}).get("return", "").startswith("Read[")
+    }
+    assert reads - {"_read", "_question"} - tested == {"find_tee"}  # tested in both layouts
 
 
-@pytest.mark.parametrize(
-    ("kind", "event", "topics", "data", "expected"),
-    [
-        (Transfer, "Transfer(address,address,uint256)", [word_of(OWNER), word_of(SPENDER)],
-         encode(["uint256"], [5]), Transfer(OWNER, SPENDER, 5)),
-        (Approval, "Approval(address,address,uint256)", [word_of(OWNER), word_of(SPENDER)],
-         encode(["uint256"], [6]), Approval(OWNER, SPENDER, 6)),
-        (HeartbeatReceived, "HeartbeatReceived(bytes32,uint256)", [WORD],
-         encode(["uint256"], [9]), HeartbeatReceived(WORD, 9)),
-        (BatchSettlement, "BatchSettlement(bytes32,uint256,bytes)", [WORD],
-         encode(["uint256", "bytes"], [20, b"blob"]), BatchSettlement(WORD, 20, b"blob")),
-        (IndividualSettlement,
-         "IndividualSettlement(bytes32,address,bytes32,bytes32,uint256,bytes,bytes)",
-         [WORD, word_of(OWNER)],
-         encode(["bytes32", "bytes32", "uint256", "bytes", "bytes"], [OTHER, WORD, 4, b"b", b"s"]),
-         IndividualSettlement(WORD, OWNER, OTHER, WORD, 4, b"b", b"s")),
-    ],
-)  # fmt: skip
-def test_logs(kind: Any, event: str, topics: list[bytes], data: bytes, expected: object) -> None:
-    good = log(event, topics, data)
-    assert kind.from_log(good) == expected
-    with pytest.raises(AbiError, match="not a log of"):
-        kind.from_log(log("Other()", topics, data))
-    with pytest.raises(AbiError, match="topics"):
-        kind.from_log(log(event, [*topics, WORD], data))
-    with pytest.raises(AbiError, match="ends at byte"):
-        kind.from_log(log(event, topics, data[:-1]))
+def contract_classes() -> list[type]:
+    from opengradient_sdk.chain import contracts
 
-
-def test_an_indexed_text_is_its_hash() -> None:
-    event = Event("Named(string indexed name, uint8 kind)")
-    named = log("Named(string,uint8)", [WORD], encode(["uint8"], [1]))
-    assert event.matches(named)
-    assert event.decode(named) == {"name": WORD, "kind": 1}
-
-
-def test_filters_name_the_indexed_values() -> None:
-    assert TRANSFER_EVENT.topics() == [TRANSFER_EVENT.topic]
-    assert TRANSFER_EVENT.topics(recipient=SPENDER) == [
-        TRANSFER_EVENT.topic, None, Bytes32(word_of(SPENDER)),
-    ]  # fmt: skip
-    with pytest.raises(AbiError, match="no indexed amount"):
-        TRANSFER_EVENT.topics(amount=5)
+    named = [getattr(contracts, name) for name in contracts.__all__]
+    return [kind for kind in named if isinstance(kind, type) and issubclass(kind, Contract)]
 
 
 @pytest.mark.parametrize("text", ["", "balanceOf", "(address)", "two words(address)", "f(address"])
 def test_a_text_that_is_no_signature_is_refused(text: str) -> None:
     with pytest.raises(AbiError):
         _ = Function(text).selector
-
-
-async def test_many_reads_are_one_call_and_fail_one_by_one() -> None:
-    outcomes = [
-        (True, encode(["uint256"], [5])),
-        (False, bytes.fromhex("08c379a0")),
-        (True, b""),
-        (True, b"\x01"),
-    ]
-    chain = Chain(encode(["(bool,bytes)[]"], [outcomes]))
-    reads = [
-        Read(OWNER, BALANCE_OF, (OWNER,)),
-        *[Read(SPENDER, ALLOWANCE, (OWNER, SPENDER))] * 3,
-    ]
-    good, refused, missing, strange = await Multicall3(chain, HERE).read_many(reads, block=7)
-    assert good == (5,)
-    for error, text in ((refused, "refused"), (missing, "no contract"), (strange, "not answer")):
-        assert isinstance(error, ChainError)
-        assert text in error.short_message
-    question = Function("aggregate3((address,bool,bytes)[])")
-    assert chain.asked is not None
-    (calls,) = question.decode_args(chain.asked[1])
-    assert calls[0] == (OWNER, True, BALANCE_OF.encode(OWNER))
-    with pytest.raises(ChainError, match="4 of 1"):
-        await Multicall3(chain, HERE).read_many(reads[:1])
