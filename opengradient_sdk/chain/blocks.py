@@ -22,17 +22,26 @@ _UINT256_DIGITS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block's head. ``timestamp`` is Unix seconds, ``base_fee`` wei per gas (EIP-1559 chains)."""
+    """A block's head. ``timestamp`` is Unix seconds, ``base_fee`` wei per gas (EIP-1559 chains).
+
+    ``gas_limit`` is 0 where the node states none.
+    """
 
     number: int
     hash: Bytes32
     timestamp: int
     base_fee: int | None = None
+    gas_limit: int = 0
+    parent_hash: Bytes32 | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A transaction as a node knows it; ``block_number`` is ``None`` while it is pending."""
+    """A transaction as a node knows it; ``block_number`` is ``None`` while it is pending.
+
+    ``type`` is a ``TxType`` or another number that the chain knows. Fees are in wei per gas; where
+    the type has one gas price, both fields hold it.
+    """
 
     hash: Bytes32
     sender: Address
@@ -42,6 +51,10 @@ class Transaction:
     data: bytes = field(repr=False)
     block_number: int | None
     block_hash: Bytes32 | None
+    type: int = 0
+    gas: int = 0
+    max_fee_per_gas: int = 0
+    max_priority_fee_per_gas: int = 0
 
 
 def block_parameter(block: BlockRef) -> object:
@@ -93,6 +106,8 @@ def block(value: object) -> Block:
         hash=_hash(fields.get("hash")),
         timestamp=quantity(fields.get("timestamp")),
         base_fee=_optional(quantity, fields.get("baseFeePerGas")),
+        gas_limit=_optional(quantity, fields.get("gasLimit")) or 0,
+        parent_hash=_optional(_hash, fields.get("parentHash")),
     )
 
 
@@ -101,6 +116,9 @@ def transaction(value: object) -> Transaction | None:
     if value is None:
         return None
     fields = members_of(value)
+    price = _optional(quantity, fields.get("gasPrice")) or 0
+    cap = _optional(quantity, fields.get("maxFeePerGas"))
+    tip = _optional(quantity, fields.get("maxPriorityFeePerGas"))
     return Transaction(
         hash=_hash(fields.get("hash")),
         sender=_address(fields.get("from")),
@@ -110,6 +128,10 @@ def transaction(value: object) -> Transaction | None:
         data=data(fields.get("input")),
         block_number=_optional(quantity, fields.get("blockNumber")),
         block_hash=_optional(_hash, fields.get("blockHash")),
+        type=_optional(quantity, fields.get("type")) or 0,
+        gas=_optional(quantity, fields.get("gas")) or 0,
+        max_fee_per_gas=price if cap is None else cap,
+        max_priority_fee_per_gas=price if tip is None else tip,
     )
 
 
@@ -149,6 +171,7 @@ def _log(value: object) -> Log:
         block_number=quantity(fields.get("blockNumber")),
         transaction_hash=_hash(fields.get("transactionHash")),
         index=quantity(fields.get("logIndex")),
+        block_hash=_optional(_hash, fields.get("blockHash")),
     )
 
 

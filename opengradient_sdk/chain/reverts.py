@@ -63,7 +63,9 @@ _KNOWN: Final = (
     "ERC2612ExpiredSignature(uint256)",
     "ERC2612InvalidSigner(address,address)",
     "InvalidAccountNonce(address,uint256)",
+    "InvalidShortString()",
     "SafeERC20FailedOperation(address)",
+    "StringTooLong(string)",
     # TEERegistry, the relay and the verifiers
     "AccessControlBadConfirmation()",
     "AccessControlUnauthorizedAccount(address,bytes32)",

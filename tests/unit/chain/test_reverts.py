@@ -46,6 +46,11 @@ def test_what_a_revert_says(data: bytes, words: str) -> None:
     assert decode_revert(data) == words
 
 
+def test_the_short_strings_of_opg_are_known() -> None:
+    assert decode_revert(revert("StringTooLong(string)", "long")) == "StringTooLong('long')"
+    assert decode_revert(revert("InvalidShortString()")) == "InvalidShortString()"
+
+
 def test_a_known_error_with_broken_arguments_still_has_its_name() -> None:
     data = revert("SignatureExpired(uint256)", 1)[:20]
     assert decode_revert(data).startswith("SignatureExpired(undecodable: 0x")
