@@ -10,12 +10,10 @@ from ..errors import InvalidChallengeError, PolicyRejectedError
 from ..profiles import Profile
 from ..types import Address, Amount, PreparedTx, TypedData
 from .challenge import Offer
+from .refusal import refused
 from .rules import PaymentRules
+from .transaction_rules import check_transaction
 
-_APPROVE: Final = bytes.fromhex("095ea7b3")
-_INVALIDATE_NONCES: Final = bytes.fromhex("3ff9dcb1")
-_MAX_APPROVAL_FEE: Final = 10**15
-"""Wei. Approvals are signed without being asked for, at the fee that an RPC endpoint names."""
 _PERMIT2_METHOD: Final = "permit2"
 
 
@@ -94,24 +92,24 @@ class PaymentPolicy:
         """
         rules, profile = self._rules, self._profile
         if offer.scheme not in rules.schemes:
-            raise _refused(
+            raise refused(
                 "scheme",
                 offer.scheme,
                 " or ".join(rules.schemes),
                 f"If it is meant: PaymentRules(schemes={(*rules.schemes, offer.scheme)!r}).",
             )
         if offer.network != profile.payments.caip2:
-            raise _refused(
+            raise refused(
                 "network",
                 offer.network,
                 profile.payments.caip2,
                 "Choose the network with network= or OG_NETWORK.",
             )
         if not _same(offer.asset, profile.opg):
-            raise _refused("asset", offer.asset, profile.opg, "Only OPG is ever paid.")
+            raise refused("asset", offer.asset, profile.opg, "Only OPG is ever paid.")
         method = offer.extra.get("assetTransferMethod")
         if method != _PERMIT2_METHOD:
-            raise _refused(
+            raise refused(
                 "extra.assetTransferMethod",
                 method,
                 _PERMIT2_METHOD,
@@ -121,7 +119,7 @@ class PaymentPolicy:
         self._check_recipient(offer, payee)
         lifetime = rules.max_lifetime or profile.max_lifetime
         if not 0 < offer.max_timeout_seconds <= lifetime:
-            raise _refused(
+            raise refused(
                 "maxTimeoutSeconds",
                 offer.max_timeout_seconds,
                 f"1 to {lifetime} seconds",
@@ -131,7 +129,7 @@ class PaymentPolicy:
     def _check_amount(self, offer: Offer) -> None:
         limit = self._rules.max_authorization or self._profile.max_authorization
         if not 0 < offer.amount <= limit:
-            raise _refused(
+            raise refused(
                 "amount",
                 str(Amount(offer.amount)),
                 f"at most {Amount(limit)}",
@@ -141,7 +139,7 @@ class PaymentPolicy:
     def _check_recipient(self, offer: Offer, payee: Address) -> None:
         allowed = (payee, *self._profile.recipients, *self._rules.recipients)
         if not any(_same(offer.pay_to, address) for address in allowed):
-            raise _refused(
+            raise refused(
                 "payTo",
                 offer.pay_to,
                 f"{payee} (the node's registered payment address)",
@@ -150,7 +148,7 @@ class PaymentPolicy:
         facilitator = offer.extra.get("facilitatorAddress")
         known = self._rules.facilitators
         if known and not any(_same(facilitator, address) for address in known):
-            raise _refused(
+            raise refused(
                 "extra.facilitatorAddress",
                 facilitator,
                 " or ".join(known),
@@ -175,7 +173,7 @@ class PaymentPolicy:
         )
         says = _Permit.read(data)
         if says != wanted:
-            raise _refused("typed data", says, wanted, "This is a defect; please report it.")
+            raise refused("typed data", says, wanted, "This is a defect; please report it.")
         self._granted.add(data.digest())
 
     def revoke(self, data: TypedData) -> None:
@@ -190,7 +188,7 @@ class PaymentPolicy:
         """
         digest = data.digest()
         if digest not in self._granted:
-            raise _refused(
+            raise refused(
                 "typed data",
                 f"{data.primary_type} for {data.domain.get('name')}",
                 "payments made from a checked offer",
@@ -202,62 +200,14 @@ class PaymentPolicy:
         """Refuse transactions that move OPG or touch Permit2, unless that is spelled out.
 
         An ``approve`` of Permit2 with a bounded amount and fee, and burning nonces, pass; so does
-        everything else on chain.
+        everything else on chain, but code for an account and calls of oneself (EIP-7702).
 
         Raises:
-            PolicyRejectedError: It would spend, and ``allow_spend`` is not set.
+            PolicyRejectedError: It could spend, and ``allow_spend`` is not set.
         """
-        profile = self._profile
-        if tx.allow_spend or tx.chain_id != profile.payments.chain_id:
-            return
-        selector = tx.data[:4]
-        if tx.to == profile.permit2 and selector == _INVALIDATE_NONCES:
-            return
-        if tx.to == profile.opg and selector == _APPROVE and len(tx.data) == 68:
-            self._check_approval(tx)
-            return
-        if tx.to in (profile.opg, profile.permit2, profile.upto_proxy, profile.exact_proxy):
-            raise _refused(
-                "transaction",
-                f"0x{selector.hex()} to {tx.to}",
-                "bounded approvals of Permit2, and burning nonces",
-                "If moving OPG by hand is meant: TxRequest(…, allow_spend=True).",
-            )
-
-    def _check_approval(self, tx: PreparedTx) -> None:
-        spender = Address.from_bytes(tx.data[16:36])
-        amount = int.from_bytes(tx.data[36:68], "big")
-        if spender != self._profile.permit2:
-            raise _refused(
-                "spender", spender, self._profile.permit2, "Or TxRequest(…, allow_spend=True)."
-            )
-        if amount > self._max_approval:
-            raise _refused(
-                "amount",
-                str(Amount(amount)),
-                f"at most {Amount(self._max_approval)}",
-                "If it is meant: PaymentRules(max_approval=…).",
-            )
-        fee = tx.gas * tx.max_fee_per_gas + tx.l1_fee
-        if fee > _MAX_APPROVAL_FEE:
-            raise _refused(
-                "fee",
-                f"{fee} wei",
-                f"at most {_MAX_APPROVAL_FEE} wei",
-                "Fees are unusually high, or the RPC endpoint lies about them; try later.",
-            )
+        check_transaction(tx, self._profile, max_approval=self._max_approval)
 
 
 def _same(text: object, address: Address) -> bool:
     # nodes write addresses in any case; a wrong checksum is still the same account
     return isinstance(text, str) and text.lower() == address.lower()
-
-
-def _refused(field: str, asked: object, allowed: object, hint: str) -> PolicyRejectedError:
-    return PolicyRejectedError(
-        f"refused to sign: {field} is {asked}, allowed is {allowed}",
-        field=field,
-        asked=asked,
-        allowed=allowed,
-        hint=hint,
-    )

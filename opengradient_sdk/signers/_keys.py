@@ -10,11 +10,11 @@ import re
 from typing import Final, TypeAlias
 
 from ..errors import ConfigurationError
+from ._recover import ORDER
 
 Outcome: TypeAlias = bytes | ConfigurationError
 """The 32 bytes of a key, or what is wrong with the text (never the text itself)."""
 
-_ORDER: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 _HEX: Final = re.compile(r"[0-9a-fA-F]+\Z")
 _WORDS: Final = re.compile(r"\s*[a-zA-Z]+(?:\s+[a-zA-Z]+){11,}\s*\Z")
 _HINT: Final = "a private key is 64 hex digits, with or without 0x"
@@ -76,7 +76,7 @@ def _in_range(secret: bytes) -> Outcome:
     number = int.from_bytes(secret, "big")
     if number == 0:
         return _wrong("is zero", "zero is a placeholder, no account has it")
-    if number >= _ORDER:
+    if number >= ORDER:
         return _wrong("is not below the order of secp256k1", "no account has it; was it mistyped?")
     return secret
 

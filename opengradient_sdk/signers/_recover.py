@@ -7,13 +7,20 @@ from typing import Final
 from ..errors import SignerError
 from ..types import Address, TypedData, keccak256
 
-_HALF_ORDER: Final = 0x7FFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFF_5D576E73_57A4501D_DFE92F46_681B20A0
+ORDER: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+"""How many keys secp256k1 has, plus one."""
+
 _BAD_SIGNER: Final = "the signer returned something other than what it was asked to sign"
 
 
 def address_of(public_key: bytes) -> Address:
     """Return the account of an uncompressed public key (65 bytes, first byte 4)."""
     return Address.from_bytes(keccak256(public_key[1:])[12:])
+
+
+def is_low(s: int) -> bool:
+    """Return whether ``s`` is in the lower half, the only one that chains take (EIP-2)."""
+    return s <= ORDER // 2
 
 
 def recover_address(digest: bytes, signature: bytes) -> Address:
@@ -27,7 +34,7 @@ def recover_address(digest: bytes, signature: bytes) -> Address:
 
     if len(signature) != 65 or signature[64] not in (27, 28):
         raise SignerError("a signature has 65 bytes r || s || v with v = 27 or 28")
-    if int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
+    if not is_low(int.from_bytes(signature[32:64], "big")):
         raise SignerError("the signature's s is in the upper half of the curve's order (EIP-2)")
     recoverable = signature[:64] + bytes([signature[64] - 27])
     try:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
-from ..errors import ConfigurationError, SignerError
-from ..types import Address, PreparedTx, SignedTx, TypedData, keccak256
+from ..errors import ConfigurationError
+from ..types import Address, PreparedTx, SignedTx, TypedData
+from ._digests import transaction_digest, typed_digest
 from ._keys import Outcome, or_raise, read_key
 from ._recover import address_of
-from .envelope import seal, unsigned_bytes
+from .envelope import seal
+from .keyring import SERVICE, USERNAME, read_from_keyring
 from .protocol import Signer
 
 if TYPE_CHECKING:
     from coincurve import PrivateKey
 
+_CIPHER: Final = "aes-128-ctr"
 ETHEREUM_PATH: Final = "m/44'/60'/0'/0/0"
 
 
@@ -23,7 +27,8 @@ class LocalSigner:
     """A wallet whose private key is held in this process's memory.
 
     The key never shows in a ``repr``, a pickle, an error or a traceback of this class. Anything
-    that can read this process's memory can read the key: for more, bring a ``Signer`` of your own.
+    that can read this process's memory can read the key: where that is too much, keep the key in
+    another program (``RemoteSigner``) or in a key service (``DigestSigner``).
 
     Signatures are deterministic (RFC 6979) with a low s (EIP-2).
 
@@ -78,14 +83,40 @@ class LocalSigner:
         """Return the signer of an encrypted keystore (Web3 Secret Storage, version 3).
 
         ``source`` is the JSON text itself or the path of a file. Deriving the key takes about a
-        second by design of the format, and blocks: call it before the event loop runs, or in a
-        thread.
+        second by design of the format, and blocks; ``open_keystore`` does not.
 
         Raises:
-            ConfigurationError: No such file, not a keystore, or another password.
+            ConfigurationError: No such file, not a keystore, a damaged one, or another password.
         """
         outcome = _open(source, password)
         del password
+        return cls(or_raise(outcome))
+
+    @classmethod
+    async def open_keystore(cls, source: str | os.PathLike[str], password: str) -> Self:
+        """Return what ``from_keystore`` returns, while other tasks go on: a thread does the work.
+
+        A cancelled call leaves at once; its thread ends by itself within the second.
+
+        Raises:
+            ConfigurationError: No such file, not a keystore, a damaged one, or another password.
+        """
+        outcome = await asyncio.to_thread(_open, source, password)
+        del password
+        return cls(or_raise(outcome))
+
+    @classmethod
+    def from_keyring(cls, service: str = SERVICE, username: str = USERNAME) -> Self:
+        """Return the signer of a key in the operating system's keyring (extra ``[keyring]``).
+
+        ``store_in_keyring`` puts it there. This blocks, and the system may ask its user for a
+        password: call it before the event loop runs, or in a thread.
+
+        Raises:
+            ConfigurationError: No such entry, no private key in it, a locked keyring, none at all,
+                or the extra is not installed.
+        """
+        outcome = read_from_keyring(service, username)
         return cls(or_raise(outcome))
 
     @property
@@ -101,27 +132,17 @@ class LocalSigner:
         Raises:
             SignerError: A member of ``data`` is missing or does not fit its type.
         """
-        try:
-            digest = data.digest()
-        except ValueError as error:
-            raise SignerError(f"this {data.primary_type} cannot be signed: {error}") from error
-        return self._sign_digest(digest)
+        return self._sign_digest(typed_digest(data))
 
     async def sign_transaction(self, tx: PreparedTx) -> SignedTx:
-        """Return ``tx`` signed (EIP-1559), every field as it was asked for.
+        """Return ``tx`` signed, every field as it was asked for.
 
         **Money**: a signed transaction can be sent by whoever holds it, for ever.
 
         Raises:
             SignerError: Another account's transaction, or a field that does not fit.
         """
-        if tx.sender != self._address:
-            raise SignerError(f"the transaction is {tx.sender}'s, this signer is {self._address}")
-        try:
-            digest = keccak256(unsigned_bytes(tx))
-        except (OverflowError, TypeError, AttributeError) as error:
-            raise SignerError(f"this transaction cannot be signed: {error}") from error
-        return seal(tx, self._sign_digest(digest))
+        return seal(tx, self._sign_digest(transaction_digest(tx, self._address)))
 
     def _sign_digest(self, digest: bytes) -> bytes:
         # coincurve leaves the type of an argument open that is not used here
@@ -198,13 +219,16 @@ def _open(source: str | os.PathLike[str], password: str) -> Outcome:
 def _decrypt(keystore: str, password: str) -> Outcome:
     from eth_account import Account
 
+    no_keystore = ConfigurationError(
+        "this is no keystore", hint="a keystore is Web3 Secret Storage JSON, version 3"
+    )
+    if f'"{_CIPHER}"' not in keystore:
+        return no_keystore  # eth_account would read another cipher as if it were this one
     try:
         return read_key(bytes(Account.decrypt(keystore, password)))
     except ValueError as error:
-        if "MAC" in str(error):
-            return ConfigurationError("the keystore was encrypted with another password")
+        if "MAC" not in str(error):
+            return no_keystore
+        return ConfigurationError("the keystore was encrypted with another password, or is damaged")
     except (KeyError, TypeError, NotImplementedError):
-        pass  # a JSON document of another shape
-    return ConfigurationError(
-        "this is no keystore", hint="a keystore is Web3 Secret Storage JSON, version 3"
-    )
+        return no_keystore  # a JSON document of another shape

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from opengradient_sdk.errors import PolicyRejectedError, SignerError
-from opengradient_sdk.signers import GuardedSigner, LocalSigner, Signer
+from opengradient_sdk.signers import GuardedSigner, LocalSigner, Signer, sign_checked
+from opengradient_sdk.signers import guard as guard_module
+from opengradient_sdk.signers.guard import signs_at_once
 from opengradient_sdk.types import Address, Bytes32, PreparedTx, SignedTx, TypedData, keccak256
 
+from .kinds import changed_fields
 from .test_local import ADDRESS, KEY, ORDER, TRANSACTION, typed_data
 
 OTHER_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
@@ -150,27 +153,66 @@ async def test_a_forged_transaction_is_refused(forge: Any, why: str) -> None:
         await signer.sign_transaction(TRANSACTION)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"chain_id": 1},
-        {"nonce": 8},
-        {"to": Address("0x" + "44" * 20)},
-        {"to": None},
-        {"data": b"\x01"},
-        {"value": 6},
-        {"gas": 70_001},
-        {"max_fee_per_gas": 10**10},
-        {"max_priority_fee_per_gas": 1},
-        {"access_list": ()},
-    ],
-    ids=lambda change: next(iter(change)),
-)
-async def test_every_field_that_a_wallet_changes_is_noticed(change: Any) -> None:
-    changed = await LocalSigner(KEY).sign_transaction(replace(TRANSACTION, **change))
-    signer = guarded(Foreign([], forge=lambda _: replace(changed, tx=TRANSACTION)), [])
+@pytest.mark.parametrize(("asked", "returned"), changed_fields())
+async def test_every_field_that_a_wallet_changes_is_noticed(
+    asked: PreparedTx, returned: PreparedTx
+) -> None:
+    changed = await LocalSigner(KEY).sign_transaction(returned)
+    signer = guarded(Foreign([], forge=lambda _: replace(changed, tx=asked)), [])
     with pytest.raises(SignerError, match="not the transaction that was asked for"):
-        await signer.sign_transaction(TRANSACTION)
+        await signer.sign_transaction(asked)
+
+
+async def test_another_accounts_transaction_does_not_reach_the_wallet() -> None:
+    """A program with several keys would sign it with another one."""
+    journal: list[str] = []
+    signer = guarded(Foreign(journal), journal)
+    with pytest.raises(SignerError, match="this signer is"):
+        await signer.sign_transaction(replace(TRANSACTION, sender=Address("0x" + "33" * 20)))
+    assert "signed" not in journal
+
+
+class Sloppy(LocalSigner):
+    """A subclass of the one wallet that needs no check, and needs one."""
+
+    __slots__ = ()
+
+    async def sign_transaction(self, tx: PreparedTx) -> SignedTx:
+        return await super().sign_transaction(replace(tx, value=tx.value + 1))
+
+
+def other_hash(signed: SignedTx) -> SignedTx:
+    return replace(signed, hash=Bytes32(b"\1" * 32))
+
+
+@pytest.mark.parametrize(
+    "signer", [Sloppy(KEY), guarded(Sloppy(KEY), []), Foreign([], forge=other_hash)]
+)
+async def test_whatever_is_not_certain_is_checked(signer: Signer) -> None:
+    with pytest.raises(SignerError, match="other than the one it was asked for"):
+        await sign_checked(signer, TRANSACTION)
+
+
+async def test_what_is_certain_is_not_checked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The paid path signs with a local key: a check would cost as much as the signature."""
+    checked: list[SignedTx] = []
+    monkeypatch.setattr(guard_module, "check_signed", lambda _, signed: checked.append(signed))
+    local = LocalSigner(KEY)
+    expected = await local.sign_transaction(TRANSACTION)
+    assert await sign_checked(local, TRANSACTION) == expected
+    assert await sign_checked(guarded(local, []), TRANSACTION) == expected
+    assert checked == []
+    assert await sign_checked(guarded(Foreign([]), []), TRANSACTION) == expected
+    assert checked == [expected]
+
+
+def test_only_a_key_in_this_process_signs_at_once() -> None:
+    local, foreign = LocalSigner(KEY), Foreign([])
+    assert signs_at_once(local)
+    assert signs_at_once(guarded(local, []))
+    assert signs_at_once(guarded(guarded(local, []), []))
+    for other in (foreign, guarded(foreign, []), Sloppy(KEY)):
+        assert not signs_at_once(other)
 
 
 def test_a_guard_shows_its_address_and_is_not_pickled() -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import pickle
 import traceback
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -254,6 +255,51 @@ def test_what_is_no_keystore_is_explained(source: str, why: str) -> None:
     shown = everything_shown(caught.value)
     assert PASSWORD not in shown
     assert KEY not in caught.value.short_message + caught.value.hint
+
+
+async def test_a_keystore_is_opened_while_other_tasks_go_on(keystore: str) -> None:
+    assert (await LocalSigner.open_keystore(keystore, PASSWORD)).address == ADDRESS
+    with pytest.raises(ConfigurationError, match="another password") as caught:
+        await LocalSigner.open_keystore(keystore, OTHER_PASSWORD)
+    assert OTHER_PASSWORD not in everything_shown(caught.value)
+
+
+def damaged(keystore: str) -> Iterator[tuple[str, str]]:
+    """Yield (what was done, the keystore afterwards): each member left out, or replaced by junk."""
+
+    def walk(node: dict[str, Any], path: str) -> Iterator[str]:
+        for name in list(node):
+            value = node.pop(name)
+            yield f"{path}{name} left out"
+            for junk in (None, "junk", "zz", [], {}, -1):
+                node[name] = junk
+                yield f"{path}{name} = {junk!r}"
+            node[name] = value
+            if isinstance(value, dict):
+                yield from walk(value, f"{path}{name}.")
+
+    document: dict[str, Any] = json.loads(keystore)
+    for done in walk(document, ""):
+        yield done, json.dumps(document)
+
+
+def opened(text: str) -> LocalSigner | ConfigurationError:
+    try:
+        return LocalSigner.from_keystore(text, PASSWORD)
+    except ConfigurationError as error:
+        return error
+
+
+def test_a_damaged_keystore_is_explained_whatever_is_damaged(keystore: str) -> None:
+    still_open: set[str] = set()
+    for done, text in damaged(keystore):
+        outcome = opened(text)
+        if isinstance(outcome, ConfigurationError):
+            assert PASSWORD not in everything_shown(outcome), done
+        else:
+            assert outcome.address == ADDRESS, done
+            still_open.add(done.split()[0])
+    assert still_open <= {"address", "id", "crypto.kdfparams.dklen"}, "these are for readers only"
 
 
 def test_another_password_is_explained(keystore: str) -> None:
