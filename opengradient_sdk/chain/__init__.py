@@ -11,32 +11,80 @@ from .._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .blocks import Block, BlockRef, BlockTag, Transaction
-    from .fillers import ChainId, Draft, Fees, Filler, Funds, Gas, L1Fee, recommended_fillers
-    from .logs import LogFilter
-    from .nonces import NonceLeases
+    from .draft import Draft
+    from .fees import FAST, NORMAL, SLOW, FeeQuote, Fees, FeeStrategy, capped
+    from .fillers import (
+        Balance,
+        ChainId,
+        Filler,
+        Funds,
+        Gas,
+        L1Fee,
+        Together,
+        recommended_fillers,
+    )
+    from .health import EndpointHealth
+    from .logs import Cursor, LogFilter
+    from .outbox.events import (
+        ChainEvent,
+        NonceBlocked,
+        NonceGapFilled,
+        NonceSuperseded,
+        RepricingRefused,
+        TransactionReorged,
+        TransactionReplaced,
+        TransactionResent,
+        TransactionsTakenOver,
+    )
+    from .outbox.replacing import BumpPolicy
+    from .outbox.slots import Slot, SlotState
     from .pending import Confirmations, PendingTx
     from .pipeline import Chain
     from .reverts import decode_revert, error_table
     from .rpc import Rpc
+    from .watch import Watch, WatchedLog
 
 __all__ = [
+    "FAST",
+    "NORMAL",
+    "SLOW",
+    "Balance",
     "Block",
     "BlockRef",
     "BlockTag",
+    "BumpPolicy",
     "Chain",
+    "ChainEvent",
     "ChainId",
     "Confirmations",
+    "Cursor",
     "Draft",
+    "EndpointHealth",
+    "FeeQuote",
+    "FeeStrategy",
     "Fees",
     "Filler",
     "Funds",
     "Gas",
     "L1Fee",
     "LogFilter",
-    "NonceLeases",
+    "NonceBlocked",
+    "NonceGapFilled",
+    "NonceSuperseded",
     "PendingTx",
+    "RepricingRefused",
     "Rpc",
+    "Slot",
+    "SlotState",
+    "Together",
     "Transaction",
+    "TransactionReorged",
+    "TransactionReplaced",
+    "TransactionResent",
+    "TransactionsTakenOver",
+    "Watch",
+    "WatchedLog",
+    "capped",
     "decode_revert",
     "error_table",
     "recommended_fillers",
@@ -46,12 +94,19 @@ __getattr__ = lazy_names(
     __name__,
     {
         "blocks": "Block BlockRef BlockTag Transaction",
-        "pipeline": "Chain",
-        "fillers": "ChainId Draft Fees Filler Funds Gas L1Fee recommended_fillers",
+        "draft": "Draft",
+        "fees": "FAST NORMAL SLOW FeeQuote FeeStrategy Fees capped",
+        "fillers": "Balance ChainId Filler Funds Gas L1Fee Together recommended_fillers",
+        "health": "EndpointHealth",
+        "logs": "Cursor LogFilter",
+        "outbox.events": "ChainEvent NonceBlocked NonceGapFilled NonceSuperseded RepricingRefused"
+        " TransactionReorged TransactionReplaced TransactionResent TransactionsTakenOver",
+        "outbox.replacing": "BumpPolicy",
+        "outbox.slots": "Slot SlotState",
         "pending": "Confirmations PendingTx",
-        "logs": "LogFilter",
-        "nonces": "NonceLeases",
-        "rpc": "Rpc",
+        "pipeline": "Chain",
         "reverts": "decode_revert error_table",
+        "rpc": "Rpc",
+        "watch": "Watch WatchedLog",
     },
 )

@@ -1,62 +1,39 @@
-"""A transaction that was sent: followed until it is as deep in the chain as was asked for."""
+"""A transaction that was sent: waited for, replaced, cancelled."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import (
     ConfigurationError,
     ConfirmationTimeoutError,
-    ReplacedError,
     RevertedError,
     RpcError,
     Spent,
 )
-from ..types import Bytes32, SignedTx, TxReceipt
-from . import blocks
-from .blocks import BlockTag
-from .node_errors import Fault
-from .nonces import NonceLeases
+from ..types import Bytes32, SignedTx, TxReceipt, TxRequest
 from .rpc import Rpc
+
+if TYPE_CHECKING:
+    from .outbox.followed import Followed
+    from .outbox.outbox import Outbox
 
 Confirmations = int | Literal["safe", "finalized"]
 """A number of blocks, the transaction's own included, or a tag that its block must have reached."""
 
-_FIRST_LOOK: Final = 1 / 20
-_SLOWEST_LOOK: Final = 1 / 2
-_SHORTEST_PAUSE: Final = 0.01
-_LOOKS_TO_BE_SURE: Final = 3
-
-_log: Final = logging.getLogger("opengradient_sdk.chain")
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What the chain said at one moment. ``head`` is the highest block of the wanted certainty."""
-
-    receipt: TxReceipt | None
-    head: int
-    nonce_used: bool
-
-    def is_deep_enough(self, confirmations: Confirmations) -> bool:
-        depth = confirmations if isinstance(confirmations, int) else 1
-        return self.receipt is not None and self.head >= self.receipt.block_number + depth - 1
-
 
 class PendingTx:
-    """A transaction on its way into the chain; ``wait`` may be called often, also at once."""
+    """A transaction on its way into the chain; ``wait`` may be called often, also at once.
 
-    def __init__(
-        self, signed: SignedTx, rpc: Rpc, *, block_time: float, nonces: NonceLeases
-    ) -> None:
+    It is followed in the background, whether anybody waits or not, until it is final or its
+    ``Chain`` is closed.
+    """
+
+    def __init__(self, signed: SignedTx, slot: Followed, outbox: Outbox) -> None:
         self.signed = signed
-        self._rpc = rpc
-        self._block_time = block_time
-        self._nonces = nonces
+        self._slot = slot
+        self._outbox = outbox
 
     def __repr__(self) -> str:
         return f"PendingTx({self.hash})"
@@ -66,148 +43,95 @@ class PendingTx:
         """The transaction's hash."""
         return self.signed.hash
 
+    @property
+    def nonce(self) -> int:
+        """The transaction's nonce."""
+        return self.signed.tx.nonce
+
     async def wait(self, confirmations: Confirmations = 1, timeout: float = 60.0) -> TxReceipt:
         """Return the receipt once the transaction is ``confirmations`` deep.
 
-        A block that is given up by the chain makes the transaction pending again. Failing RPC
-        endpoints are waited for. ``timeout`` is in seconds.
+        A block that is given up by the chain makes the transaction pending again, and it is sent
+        again. Failing RPC endpoints are waited for. ``timeout`` is in seconds; after it, and after
+        a cancellation, the transaction goes on being followed. Where it was sent again with a
+        higher fee, the receipt is that of whichever was mined.
 
         **Money**: the fee is spent, also when the transaction reverted.
 
         Raises:
             RevertedError: It was mined and reverted; the reason is decoded, ``amount`` is the fee.
             ConfigurationError: Fewer than one confirmation.
-            ReplacedError: Another transaction of the account took its nonce.
+            ReplacedError: Another transaction of the account took its nonce; ``by`` is its hash
+                where it was sent from here.
             ConfirmationTimeoutError: Not deep enough in time; it may still be mined.
             WrongChainError: An endpoint serves another chain.
+            ChainError: The ``Chain`` was closed.
         """
         if isinstance(confirmations, int) and confirmations < 1:
             raise ConfigurationError(
                 f"nobody can wait for {confirmations} confirmations of a transaction",
                 hint="Its own block is the first confirmation: ask for 1 or more.",
             )
-        follower = _Follower(self._rpc, self.signed, confirmations)
         try:
             async with asyncio.timeout(timeout):
-                receipt = await self._confirmed(follower)
+                receipt = await self._outbox.receipt_of(self._slot, self.signed, confirmations)
         except TimeoutError as error:
-            raise follower.timed_out(timeout) from error
-        except ReplacedError:
-            self._end_lease()
-            raise
-        self._end_lease()
+            raise self._timed_out(timeout, confirmations) from error
         if not receipt.succeeded:
-            raise await _reverted(self._rpc, self.signed, receipt)
+            raise await _reverted(self._outbox.rpc, self.signed, receipt)
         return receipt
 
-    def _end_lease(self) -> None:
-        self._nonces.mined(self.signed.tx.sender, self.signed.tx.nonce)
+    async def replace(
+        self, request: TxRequest | None = None, *, fee_bump: int | None = None
+    ) -> PendingTx:
+        """Send another transaction with this nonce, and return what follows it.
 
-    async def _confirmed(self, follower: _Follower) -> TxReceipt:
-        for pause in _pauses(self._block_time):
-            if (receipt := await follower.look()) is not None:
-                return receipt
-            await asyncio.sleep(pause)
-        raise AssertionError("pauses never end")
+        Without a ``request`` it has the same content and a higher fee: whoever waits for this one
+        goes on, and gets the receipt of whichever is mined. With a ``request`` it has that content:
+        waiting for this one raises ``ReplacedError`` once the other is mined. ``fee_bump`` is in
+        percent; by default the fee is as little higher as nodes take (10 %), and at least what the
+        chain takes now.
 
-
-class _Follower:
-    """The memory between two looks at the chain."""
-
-    def __init__(self, rpc: Rpc, signed: SignedTx, confirmations: Confirmations) -> None:
-        self._rpc = rpc
-        self._signed = signed
-        self._confirmations: Confirmations = confirmations
-        self._seen: TxReceipt | None = None
-        self._looks_without = 0
-        self._trouble: RpcError | None = None
-
-    async def look(self) -> TxReceipt | None:
-        """Return the receipt if it is deep enough now.
+        **Money**: one of the two is mined, never both; which one is decided by the chain.
 
         Raises:
-            ReplacedError: The nonce is used and the transaction is nowhere, several looks in a row.
+            NonceError: It was mined already.
+            FeeTooLowError: The nodes want a higher fee for it.
+            SignerError, PolicyRejectedError: The replacement was not signed.
+            ConfigurationError: No signer, or no higher fee.
+            RpcError: It is not known whether the replacement arrived (``spent`` is MAYBE).
+            LedgerError: It could not be written down, so it was not sent.
         """
-        try:
-            look = await self._ask()
-        except RpcError as error:
-            if not error.retryable:
-                raise
-            self._trouble = error  # an outage of the endpoint says nothing about the transaction
-            return None
-        self._trouble = None
-        self._note(look.receipt)
-        if look.is_deep_enough(self._confirmations):
-            return look.receipt
-        # one look may be put together from two servers, of which one is behind
-        self._looks_without = self._looks_without + 1 if look.nonce_used and not look.receipt else 0
-        if self._looks_without >= _LOOKS_TO_BE_SURE:
-            tx = self._signed.tx
-            raise ReplacedError(
-                f"another transaction of {tx.sender} with nonce {tx.nonce} was mined instead of "
-                f"{self._signed.hash}",
-                hint="Nothing of this one happened. See what took its nonce before sending again.",
-            )
-        return None
+        return await self._outbox.replace(self._slot, self.signed, request, fee_bump)
 
-    def timed_out(self, timeout: float) -> ConfirmationTimeoutError:
-        """Return the error that says how far the transaction got."""
-        if self._trouble is not None:
-            where = f"the chain cannot be read ({self._trouble.short_message})"
-        elif self._seen is not None:
-            where = f"it is in block {self._seen.block_number}, not yet {self._confirmations} deep"
-        else:
-            where = "it is in no block yet"
+    async def cancel(self, *, fee_bump: int | None = None) -> PendingTx:
+        """Send nothing to oneself with this nonce (0 wei, 21,000 gas); return what follows that.
+
+        Waiting for this one raises ``ReplacedError`` once the other is mined; when this one wins
+        the race, it is returned as usual, and the other one's wait raises. ``fee_bump`` is as in
+        ``replace``.
+
+        **Money**: the fee of 21,000 gas, or what this transaction costs.
+
+        Raises:
+            NonceError, FeeTooLowError, SignerError, PolicyRejectedError, ConfigurationError,
+            RpcError, LedgerError: As ``replace``.
+        """
+        return await self._outbox.cancel(self._slot, self.signed, fee_bump)
+
+    def _timed_out(self, timeout: float, confirmations: Confirmations) -> ConfirmationTimeoutError:
+        where = self._outbox.where(self._slot, confirmations)
         return ConfirmationTimeoutError(
-            f"{self._signed.hash} was not confirmed within {timeout:g} s: {where}",
-            hash=self._signed.hash,
+            f"{self.hash} was not confirmed within {timeout:g} s: {where}",
+            hash=self.hash,
             hint="It may still be mined: wait again before anything is sent in its place.",
         )
-
-    async def _ask(self) -> _Look:
-        tx = self._signed.tx
-        tag: BlockTag = "latest" if isinstance(self._confirmations, int) else self._confirmations
-        receipt, head, count = await self._rpc.outcomes(
-            [
-                ("eth_getTransactionReceipt", [str(self._signed.hash)]),
-                ("eth_getBlockByNumber", [tag, False]),
-                ("eth_getTransactionCount", [tx.sender, "latest"]),
-            ]
-        )
-        for outcome in (receipt, head, count):
-            if isinstance(outcome, Fault):
-                raise outcome.to_error()
-        read = self._rpc.parse
-        return _Look(
-            read(blocks.receipt, receipt, "a receipt"),
-            # a young chain has no finalized block yet
-            read(blocks.block, head, "a block").number if head is not None else -1,
-            read(blocks.quantity, count, "a transaction count") > tx.nonce,
-        )
-
-    def _note(self, receipt: TxReceipt | None) -> None:
-        seen, self._seen = self._seen, receipt
-        if seen is not None and (receipt is None or receipt.block_hash != seen.block_hash):
-            _log.warning(
-                "transaction %s is pending again: block %s (%s) is no longer part of the chain",
-                self._signed.hash,
-                seen.block_number,
-                seen.block_hash,
-            )
-
-
-def _pauses(block_time: float) -> Iterator[float]:
-    """Yield seconds between looks: short at first, for chains that mine at once."""
-    share = _FIRST_LOOK
-    while True:
-        yield max(share * block_time, _SHORTEST_PAUSE)
-        share = min(2 * share, _SLOWEST_LOOK)
 
 
 async def _reverted(rpc: Rpc, signed: SignedTx, receipt: TxReceipt) -> RevertedError:
     reason, data = await _why(rpc, signed, receipt)
     error = RevertedError(
-        f"{signed.hash} was mined in block {receipt.block_number} and reverted: {reason}",
+        f"{receipt.hash} was mined in block {receipt.block_number} and reverted: {reason}",
         reason=reason,
         data=data,
         spent=Spent.YES,

@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Self
 
 from .._core.clock import Clock, SystemClock
 from .._core.http import HttpClient
-from ..errors import (
-    ConfigurationError,
-    NonceError,
-    RpcError,
-    SignerError,
-    Spent,
-    WrongChainError,
-)
+from .._core.store import IN_MEMORY, Store, open_store
+from .._core.tasks import Supervisor
+from ..errors import ConfigurationError, OpenGradientError, SignerError
 from ..profiles import ChainProfile
-from ..signers.envelope import check_signed
+from ..signers.guard import sign_checked
 from ..signers.protocol import Signer
-from ..types import Address, PreparedTx, SignedTx, TxReceipt, TxRequest
-from .blocks import BlockRef
-from .fillers import GAS_PRICE_ORACLE, Draft, Filler, Funds, recommended_fillers
-from .nonces import NonceLeases
+from ..types import PreparedTx, SignedTx, TxReceipt, TxRequest
+from .dispatch import Dispatcher
+from .draft import Draft
+from .execute import Executor
+from .fees import NORMAL, Fees, FeeStrategy
+from .fillers import GAS_PRICE_ORACLE, Filler, Funds, recommended_fillers
+from .outbox.events import Announcer, ChainEvent, Emit, NonceSuperseded
+from .outbox.journal import TxJournal
+from .outbox.nonces import NonceLeases
+from .outbox.outbox import Outbox
+from .outbox.replacing import BumpPolicy
+from .outbox.schema import SCHEMA
+from .outbox.slots import Slot, SlotState
 from .pending import Confirmations, PendingTx
+from .reading import ReadableChain
+from .request_check import check_request
 from .rpc import Rpc
 
-if TYPE_CHECKING:
-    from web3 import AsyncWeb3
-    from web3.providers.async_base import AsyncJSONBaseProvider
 
-
-class Chain:
+class Chain(ReadableChain):
     """One chain and, where ``signer`` is given, one account on it.
 
-    ``fillers`` complete transactions (the recommended ones by default, see ``fillers``); the nonce
-    is always leased last. Nothing is sent or read before the first call.
+    ``fillers`` complete transactions (the recommended ones by default, see ``fillers``), priced as
+    ``fees`` says (``"slow"``, ``"normal"``, ``"fast"``, or ``capped(wei)``); the nonce is always
+    leased last. ``store`` keeps nonces and signed transactions: chains that share one, in any
+    number of processes or hosts, share the account safely. Without it, they are kept in memory.
+    ``bump`` bounds what a stuck transaction may be re-priced to; ``on_event`` is told what happens
+    to transactions after they were sent.
+
+    Nothing is sent or read before the first call. What was sent is followed in the background
+    until ``aclose``, or the end of ``async with``.
     """
 
     def __init__(
@@ -47,85 +56,161 @@ class Chain:
         signer: Signer | None = None,
         clock: Clock | None = None,
         fillers: Sequence[Filler] | None = None,
+        fees: FeeStrategy | str = NORMAL,
+        bump: BumpPolicy | None = None,
+        store: Store | None = None,
+        on_event: Emit | None = None,
     ) -> None:
-        if fillers is None:
-            fillers = recommended_fillers(profile, clock or SystemClock())
-        self.rpc = rpc
-        self.profile = profile
+        clock = clock or SystemClock()
+        pricing = Fees(clock, block_time=profile.block_time, strategy=fees)
+        super().__init__(rpc, profile)
         self._signer = signer
+        if fillers is None:
+            fillers = recommended_fillers(profile, clock, fees=pricing)
         self._fillers = tuple(fillers)
-        self._nonces = NonceLeases(rpc)
+        self._own_store = store is None
+        self._store = store or open_store(IN_MEMORY, SCHEMA)
+        emit: Emit = on_event or _ignored
+        self._announcer = Announcer(emit)
+        self._supervisor = Supervisor()
+        self._journal = TxJournal(self._store)
+        self._nonces = NonceLeases(rpc, self._journal)
+        self._outbox = Outbox(
+            rpc,
+            self._journal,
+            self._nonces,
+            profile=profile,
+            signer=signer,
+            fees=pricing,
+            supervisor=self._supervisor,
+            emit=emit,
+            bump=bump or BumpPolicy(),
+            complete=self._completed,
+        )
+        self._dispatcher = Dispatcher(
+            self._journal,
+            self._nonces,
+            self._outbox,
+            signer=signer,
+            supervisor=self._supervisor,
+            announcer=self._announcer,
+            pause=profile.block_time / 4,
+        )
+        self._executor = Executor(self._nonces, self._outbox, self._dispatcher)
 
     def __repr__(self) -> str:
         return f"Chain({self.profile.name!r}, {self.rpc!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     @classmethod
     @asynccontextmanager
     async def connect(
         cls,
-        rpc_url: str,
+        rpc_url: str | Sequence[str],
         *,
         signer: Signer | None = None,
         fillers: Sequence[Filler] | None = None,
+        fees: FeeStrategy | str = NORMAL,
+        bump: BumpPolicy | None = None,
+        store: str | None = None,
+        on_event: Emit | None = None,
         block_time: float = 2.0,
     ) -> AsyncGenerator[Chain, None]:
-        """Open the chain behind one endpoint: ``async with Chain.connect(url) as chain``.
+        """Open the chain behind one or several endpoints: ``async with Chain.connect(url) as …``.
 
         The chain says itself which it is. ``block_time`` (seconds) sets how often it is asked.
+        ``store`` is the path of a file, or ``postgresql://…``, that keeps nonces and transactions
+        across restarts, processes and hosts.
 
         Raises:
             ConfigurationError: ``rpc_url`` is no http(s) URL.
-            RpcError: The endpoint does not answer.
+            RpcError: No endpoint answers.
+            LedgerError: The store cannot be used.
         """
+        urls = (rpc_url,) if isinstance(rpc_url, str) else tuple(rpc_url)
         http = HttpClient()
+        kept = open_store(store or IN_MEMORY, SCHEMA)
         try:
-            rpc = Rpc([rpc_url], http)
+            rpc = Rpc(urls, http)
             op_stack = bool(await rpc.get_code(GAS_PRICE_ORACLE))
             chain_id = await rpc.chain_id()
-            profile = ChainProfile(f"chain {chain_id}", chain_id, (rpc_url,), block_time, op_stack)
-            yield cls(rpc, profile=profile, signer=signer, fillers=fillers)
+            profile = ChainProfile(f"chain {chain_id}", chain_id, urls, block_time, op_stack)
+            async with cls(
+                rpc,
+                profile=profile,
+                signer=signer,
+                fillers=fillers,
+                fees=fees,
+                bump=bump,
+                store=kept,
+                on_event=on_event,
+            ) as chain:
+                yield chain
         finally:
             await http.aclose()
+            await kept.aclose()
+
+    async def aclose(self) -> None:
+        """Stop following; what is not final is taken over by whoever opens the same store next."""
+        await self._outbox.aclose()
+        await self._supervisor.aclose()
+        await self._journal.leave()
+        if self._own_store:
+            await self._store.aclose()
 
     async def build(self, request: TxRequest, *, sponsored: bool = False) -> PreparedTx:
         """Return the whole transaction, every field visible, with a nonce leased for it.
 
         It is simulated first unless its gas was given. ``discard`` gives the nonce back when the
-        transaction is not wanted after all. A nonce in ``request`` is taken as it is. For a
-        ``sponsored`` transaction somebody else sends the account its fee before it is sent, so
-        the balance is not asked.
+        transaction is not wanted after all; a lease that is not signed ends by itself after two
+        minutes. A nonce in ``request`` is taken as it is: it supersedes what was signed with that
+        nonce and not sent. For a ``sponsored`` transaction somebody else sends the account its fee
+        before it is sent, so the balance is not asked.
 
         Raises:
+            ConfigurationError: A field of ``request`` cannot be, or this ``Chain`` has no signer.
             RevertedError: It would revert; the reason is decoded.
             InsufficientFundsError: The account cannot pay it.
+            NonceError: The nonce in ``request`` is another transaction's that is on its way.
             RpcError: The chain could not be asked.
-            ConfigurationError: This ``Chain`` has no signer, or a field stays open.
+            LedgerError: The store could not be written; no nonce is taken.
 
         Example:
             >>> chain = client.chains.payments
             >>> prepared = await chain.build(TxRequest(to=friend, value=1))
             >>> prepared.gas
             21000
-            >>> chain.discard(prepared)
+            >>> await chain.discard(prepared)
         """
-        draft = Draft(request, self._account().address)
-        for filler in self._fillers:
-            if sponsored and isinstance(filler, Funds):
-                continue
-            draft = await filler.fill(draft, self.rpc)
-        prepared = draft.prepared(request.nonce or 0)  # shows what is missing before the lease
-        if request.nonce is not None:
-            return prepared
-        return replace(prepared, nonce=await self._nonces.lease(draft.sender))
+        draft = await self._completed(request, sponsored=sponsored)
+        if request.nonce is None:
+            return draft.prepared(await self._dispatcher.lease(draft.sender))
+        account = await self._nonces.account(draft.sender)
+        if superseded := await self._journal.claim(account, request.nonce):
+            self._announcer.say(NonceSuperseded(superseded, request.nonce))
+        return draft.prepared(request.nonce)
 
-    def discard(self, prepared: PreparedTx) -> None:
-        """Give a built transaction's nonce back; it must not be signed any more."""
-        self._nonces.give_back(prepared.sender, prepared.nonce)
+    async def discard(self, unwanted: PreparedTx | SignedTx) -> None:
+        """Give a transaction's nonce back, that was built or signed here and not sent.
 
-    async def sign(self, prepared: PreparedTx) -> SignedTx:
+        The account's next transaction gets it. A signed one never expires by itself: if somebody
+        else holds its bytes, the two race for the nonce, and the chain mines one of them.
+        """
+        tx = unwanted.tx if isinstance(unwanted, SignedTx) else unwanted
+        await self._nonces.give_back(tx.sender, [tx.nonce])
+
+    async def sign(self, prepared: PreparedTx, *, sponsored: bool = False) -> SignedTx:
         """Return ``prepared`` signed; what the signer returned is compared with what was asked.
 
-        When the signer fails, the nonce is given back: build the transaction again.
+        The bytes are written down, and the nonce stays theirs until they are mined, discarded or
+        superseded. A ``sponsored`` one is for somebody else to send: it is sent before the
+        account's next own transaction, unless that names its nonce. When the signer fails, the
+        nonce is given back: build the transaction again.
 
         **Money**: the result can be sent by whoever holds it, for ever.
 
@@ -133,6 +218,8 @@ class Chain:
             SignerError: Another account's transaction, or the signer returned something else.
             SigningRejectedError: The owner, a policy or a device refused.
             PolicyRejectedError: The guard's policy does not allow it.
+            NonceError: The lease has ended; build it again.
+            LedgerError: The store could not be written; the nonce is given back.
         """
         signer = self._account()
         if signer.address != prepared.sender:
@@ -141,18 +228,20 @@ class Chain:
                 hint="Sign it on the Chain that built it.",
             )
         try:
-            signed = await signer.sign_transaction(prepared)
-            check_signed(prepared, signed)
+            signed = await sign_checked(signer, prepared)
+            account = await self._nonces.account(prepared.sender)
+            await self._journal.sign(account, [signed], sending=False, sponsored=sponsored)
         except BaseException:
-            self.discard(prepared)
+            await asyncio.shield(self.discard(prepared))
             raise
         return signed
 
     async def send(self, signed: SignedTx) -> PendingTx:
         """Hand ``signed`` to the chain and return what follows it.
 
-        On any failure the nonce is given back: either the chain refused the transaction, or the
-        next one asks the chain whether it arrived. Sending the same ``SignedTx`` again is harmless.
+        It is written down as sent first, and followed and sent again until it is mined or refused,
+        also by another process when this one is gone. Sending the same ``SignedTx`` again is
+        harmless. When the chain refuses it, its nonce is given back.
 
         **Money**: it may be mined from here on, also when ``RpcError`` is raised.
 
@@ -160,72 +249,100 @@ class Chain:
             TransactionError: The node refused it; nothing was spent.
             RpcError: It is not known whether it arrived (``spent`` is MAYBE).
             WrongChainError: The endpoint serves another chain; nothing was spent.
+            LedgerError: It could not be written down, so it was not sent.
         """
-        try:
-            await self._broadcast(signed)
-        except BaseException:
-            self.discard(signed.tx)
-            raise
-        return self.follow(signed)
+        account = await self._nonces.account(signed.tx.sender)
+        if superseded := await self._journal.send(account, [signed]):
+            self._announcer.say(NonceSuperseded(superseded, signed.tx.nonce))
+        (outcome,) = await self._outbox.post([signed])
+        if isinstance(outcome, PendingTx):
+            return outcome
+        raise outcome
 
     def follow(self, signed: SignedTx) -> PendingTx:
         """Return what follows a transaction that was sent before, perhaps by another process."""
-        return PendingTx(signed, self.rpc, block_time=self.profile.block_time, nonces=self._nonces)
+        return self._outbox.follow(signed)
 
     async def execute(
-        self, request: TxRequest, *, confirmations: Confirmations = 1, timeout: float = 60.0
+        self,
+        request: TxRequest,
+        *,
+        request_id: str | None = None,
+        confirmations: Confirmations = 1,
+        timeout: float = 60.0,
     ) -> TxReceipt:
-        """Build, sign, send and wait: exactly these four.
+        """Build, sign, send and wait: exactly these four, going on through outages.
+
+        With a ``request_id`` the same request can be asked for again, also by another process
+        after a crash: it never becomes two transactions, and the first one's receipt is returned.
+        ``timeout`` is in seconds, for everything.
+
+        **Money**: value and fee; a stuck transaction is re-priced as ``bump`` allows.
 
         Raises:
-            ChainError, SignerError, PolicyRejectedError: As the four; ``timeout`` (seconds) is the
-                wait's.
+            ChainError, SignerError, PolicyRejectedError, LedgerError: As the four.
+            RequestConflictError: The ``request_id`` was used for another transaction.
 
         Example:
             >>> receipt = await client.chains.payments.execute(TxRequest(to=friend, value=1))
             >>> receipt.succeeded
             True
         """
-        prepared = await self.build(request)
-        signed = await self.sign(prepared)
-        pending = await self.send(signed)
-        return await pending.wait(confirmations, timeout)
+        outcome = (
+            await self.execute_many(
+                [request],
+                request_ids=None if request_id is None else [request_id],
+                confirmations=confirmations,
+                timeout=timeout,
+            )
+        )[0]
+        if isinstance(outcome, OpenGradientError):
+            raise outcome
+        return outcome
 
-    async def read(self, to: Address, data: bytes, block: BlockRef = "latest") -> bytes:
-        """Return what calling ``to`` with ``data`` returns; nothing changes and nothing is paid.
+    async def execute_many(
+        self,
+        requests: Sequence[TxRequest],
+        *,
+        request_ids: Sequence[str] | None = None,
+        confirmations: Confirmations = 1,
+        timeout: float = 600.0,
+    ) -> list[TxReceipt | OpenGradientError]:
+        """Execute many transactions of the account at once; return one outcome each, in order.
+
+        Their nonces are in the order of ``requests``, and none waits for the one before to be
+        mined. A request that fails is its error as a value and takes no nonce; the others go on.
+        Each is simulated before those ahead of it have happened: set ``gas`` where one depends on
+        another. ``request_ids`` are as in ``execute``, ``timeout`` is in seconds, for all.
+
+        **Money**: value and fee of each.
 
         Raises:
-            RevertedError: The call reverts; its reason is decoded.
-            RpcError: No endpoint answered.
+            ConfigurationError: Not one ``request_id`` for each request, or one twice.
         """
-        return await self.rpc.eth_call(to, data, block)
+        return await self._executor.run(
+            self._completed,
+            requests,
+            request_ids,
+            owner=self._account().address,
+            confirmations=confirmations,
+            timeout=timeout,
+        )
 
-    def web3(self) -> AsyncWeb3[AsyncJSONBaseProvider]:
-        """Return a web3.py client that speaks through this chain's own connections.
+    async def reserved(self) -> list[Slot]:
+        """Return the nonces of transactions that were signed here and not sent, oldest first."""
+        account = await self._nonces.account(self._account().address)
+        return await self._journal.slots(account, SlotState.SIGNED)
 
-        It has no keys: to send, build the transaction here.
-        """
-        from .web3_bridge import web3_over  # 0.8 s of import, paid by those who ask for it
-
-        return web3_over(self.rpc)
-
-    async def _broadcast(self, signed: SignedTx) -> None:
-        try:
-            await self.rpc.send_raw_transaction(signed.raw)
-        except WrongChainError:
-            raise  # a transaction for one chain is worth nothing on another
-        except RpcError as error:
-            raise _outcome_unknown(error, signed) from error.__cause__
-        except NonceError:
-            # a first try whose answer was lost may have been mined by now: then this is no error
-            if not await self._has_arrived(signed):
-                raise
-
-    async def _has_arrived(self, signed: SignedTx) -> bool:
-        try:
-            return await self.rpc.get_transaction(signed.hash) is not None
-        except RpcError as error:
-            raise _outcome_unknown(error, signed) from error.__cause__
+    async def _completed(self, request: TxRequest, *, sponsored: bool = False) -> Draft:
+        check_request(request)
+        draft = Draft(request, self._account().address)
+        for filler in self._fillers:
+            if sponsored and isinstance(filler, Funds):
+                continue
+            draft = await filler.fill(draft, self.rpc)
+        draft.prepared(0)  # shows what is missing before a nonce is leased
+        return draft
 
     def _account(self) -> Signer:
         if self._signer is None:
@@ -236,14 +353,5 @@ class Chain:
         return self._signer
 
 
-def _outcome_unknown(error: RpcError, signed: SignedTx) -> RpcError:
-    """Return ``error`` as one of a transaction that may have arrived.
-
-    Words that no reader of node errors knows prove no refusal either.
-    """
-    error.spent = Spent.MAYBE
-    error.hint = (
-        f"It is not known whether {signed.hash} arrived. Send the same SignedTx again; "
-        "do not build another one in its place before."
-    )
-    return error
+def _ignored(_event: ChainEvent) -> None:
+    """Do nothing: nobody asked to be told."""

@@ -7,7 +7,7 @@
     │  ├ RpcError → WrongChainError
     │  ├ ConfirmationTimeoutError · ReorgError
     │  └ TransactionError → NonceError, InsufficientFundsError, FeeTooLowError,
-    │                       RevertedError, ReplacedError
+    │                       RevertedError, ReplacedError, RequestConflictError
     ├ PaymentError → PolicyRejectedError, BudgetExceededError, InsufficientOPGError,
     │                AllowanceError, InvalidChallengeError, PaymentRejectedError,
     │                PaymentOutcomeUnknownError, SettlementPendingError
@@ -58,6 +58,7 @@ from .chain import (
     NonceError,
     ReorgError,
     ReplacedError,
+    RequestConflictError,
     RevertedError,
     RpcError,
     TransactionError,
@@ -128,6 +129,7 @@ __all__ = [
     "RegistryUnavailableError",
     "ReorgError",
     "ReplacedError",
+    "RequestConflictError",
     "RequestHashError",
     "ResponseFormatError",
     "RevertedError",

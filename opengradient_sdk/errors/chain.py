@@ -109,4 +109,16 @@ class RevertedError(TransactionError):
 
 
 class ReplacedError(TransactionError):
-    """Another transaction with the same nonce was mined instead."""
+    """Another transaction with the same nonce was mined instead.
+
+    Attributes:
+        by: The other transaction's hash, where it is known.
+    """
+
+    def __init__(self, short_message: str, *, hint: str = "", by: Bytes32 | None = None) -> None:
+        super().__init__(short_message, hint=hint)
+        self.by = by
+
+
+class RequestConflictError(TransactionError):
+    """A ``request_id`` was used before, for another transaction."""

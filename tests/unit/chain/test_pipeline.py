@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -70,16 +71,26 @@ def wallet() -> Wallet:
     return Wallet()
 
 
-@pytest.fixture
-def chain(node: Any, rpc: Rpc, wallet: Wallet) -> Chain:
+def transacting(node: Any) -> None:
+    """Have ``node`` answer what building and sending ask; the account's next nonce is 3."""
+    block = {"number": "0x5", "hash": "0x" + "05" * 32, "parentHash": "0x" + "04" * 32}
     node.results |= {
+        "eth_getBlockByNumber": {**block, "timestamp": "0x1", "gasLimit": hex(30_000_000)},
         "eth_estimateGas": hex(21_000),
         "eth_feeHistory": {"baseFeePerGas": ["0x9"], "reward": []},
         "eth_getBalance": hex(10**20),
         "eth_getTransactionCount": "0x3",
         "eth_sendRawTransaction": "0x" + "00" * 32,
+        "eth_getTransactionReceipt": None,
+        "eth_getTransactionByHash": None,
     }
-    return Chain(rpc, profile=PROFILE, signer=wallet)
+
+
+@pytest.fixture
+async def chain(node: Any, rpc: Rpc, wallet: Wallet) -> AsyncIterator[Chain]:
+    transacting(node)
+    async with Chain(rpc, profile=PROFILE, signer=wallet) as chain:
+        yield chain
 
 
 async def next_nonce(chain: Chain) -> int:
@@ -135,7 +146,7 @@ async def test_a_build_that_fails_leases_nothing(node: Any, chain: Chain, fails:
 
 async def test_a_discarded_nonce_is_used_again(chain: Chain) -> None:
     first, _second = await chain.build(REQUEST), await chain.build(REQUEST)
-    chain.discard(first)
+    await chain.discard(first)
     assert await next_nonce(chain) == first.nonce
 
 
@@ -173,25 +184,44 @@ async def test_another_accounts_transaction_is_not_signed(chain: Chain) -> None:
         await chain.sign(foreign)
 
 
-@pytest.mark.parametrize(
-    ("message", "expected", "spent"),
-    [
-        ("insufficient funds for gas * price + value", InsufficientFundsError, Spent.NO),
-        ("nonce too low", NonceError, Spent.NO),
-        ("words that nobody knows", RpcError, Spent.MAYBE),
-    ],
-)
 async def test_a_refused_transaction_gives_the_nonce_back(
-    node: Any, chain: Chain, fails: Any, message: str, expected: type[Exception], spent: Spent
+    node: Any, chain: Chain, fails: Any
 ) -> None:
-    node.results |= {
-        "eth_sendRawTransaction": fails(-32000, message),
-        "eth_getTransactionByHash": None,
-    }
-    with pytest.raises(expected) as caught:
+    refusal = fails(-32000, "insufficient funds for gas * price + value")
+    accepted, node.results["eth_sendRawTransaction"] = (
+        node.results["eth_sendRawTransaction"],
+        refusal,
+    )
+    with pytest.raises(InsufficientFundsError) as caught:
         await chain.execute(REQUEST)
-    assert getattr(caught.value, "spent", None) is spent
+    assert caught.value.spent is Spent.NO
+    node.results["eth_sendRawTransaction"] = accepted
     assert await next_nonce(chain) == 3
+
+
+async def test_a_nonce_that_another_wallet_used_is_never_leased_again(
+    node: Any, chain: Chain, fails: Any
+) -> None:
+    signed = await chain.sign(await chain.build(REQUEST))
+    node.results |= {
+        "eth_sendRawTransaction": fails(-32000, "nonce too low"),
+        "eth_getTransactionCount": "0x4",
+    }
+    with pytest.raises(NonceError) as caught:
+        await chain.send(signed)
+    assert caught.value.spent is Spent.NO
+    assert await next_nonce(chain) == 4
+
+
+async def test_words_that_nobody_knows_prove_no_refusal(
+    node: Any, chain: Chain, fails: Any
+) -> None:
+    signed = await chain.sign(await chain.build(REQUEST))
+    node.results["eth_sendRawTransaction"] = fails(-32000, "words that nobody knows")
+    with pytest.raises(RpcError) as caught:
+        await chain.send(signed)
+    assert caught.value.spent is Spent.MAYBE
+    assert await next_nonce(chain) == 4, "the nonce may be used"
 
 
 async def test_nonce_too_low_for_a_transaction_that_arrived_is_success(
@@ -216,11 +246,12 @@ async def test_nonce_too_low_for_a_transaction_that_arrived_is_success(
 
 async def test_an_unknown_arrival_says_so(node: Any, chain: Chain) -> None:
     signed = await chain.sign(await chain.build(REQUEST))
-    node.http = [web.Response(status=503) for _ in range(3)]
+    node.always = lambda: web.Response(status=503)
     with pytest.raises(RpcError) as caught:
         await chain.send(signed)
     assert caught.value.spent is Spent.MAYBE
     assert str(signed.hash) in str(caught.value)
+    node.always = None
     assert (await chain.send(signed)).hash == signed.hash
 
 
@@ -273,7 +304,7 @@ async def test_without_a_signer_a_chain_can_only_be_read(node: Any, rpc: Rpc) ->
 async def test_a_missing_filler_is_named_and_leases_nothing(
     node: Any, rpc: Rpc, wallet: Wallet
 ) -> None:
-    chain = Chain(rpc, profile=PROFILE, signer=wallet, fillers=())
-    with pytest.raises(ConfigurationError, match="no chain_id"):
-        await chain.build(REQUEST)
+    async with Chain(rpc, profile=PROFILE, signer=wallet, fillers=()) as chain:
+        with pytest.raises(ConfigurationError, match="no filler fills it in"):
+            await chain.build(REQUEST)
     assert node.requests == []
