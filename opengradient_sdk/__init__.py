@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 from ._core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .chain import Chain
     from .client import AsyncOpenGradient, ChatStream, OpenGradient, ParsedReply, Reply, Trust
     from .devnet import Devnet
     from .errors import OpenGradientError, Spent
     from .ledger import DataState, Receipt
     from .payments import PaymentRules, PaymentState, PaymentStatus
     from .profiles import Profile
-    from .signers import LocalSigner, Signer
-    from .types import Address, Amount, Bytes32, TxRequest
+    from .signers import DigestSigner, LocalSigner, RemoteSigner, Signer
+    from .types import Address, Amount, Bytes32, TxReceipt, TxRequest
     from .verification import Assurance, Check, CheckStatus, Evidence
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 __getattr__ = lazy_names(
     __name__,
     {
+        "chain": "Chain",
         "client.async_client": "AsyncOpenGradient",
         "client.stream": "ChatStream",
         "client.sync_client": "OpenGradient",
@@ -39,8 +41,8 @@ __getattr__ = lazy_names(
         "ledger": "DataState Receipt",
         "payments": "PaymentRules PaymentState PaymentStatus",
         "profiles": "Profile",
-        "signers": "LocalSigner Signer",
-        "types": "Address Amount Bytes32 TxRequest",
+        "signers": "DigestSigner LocalSigner RemoteSigner Signer",
+        "types": "Address Amount Bytes32 TxReceipt TxRequest",
         "verification.evidence": "Assurance Check CheckStatus Evidence",
     },
 )
@@ -51,11 +53,13 @@ __all__ = [
     "Assurance",
     "AsyncOpenGradient",
     "Bytes32",
+    "Chain",
     "ChatStream",
     "Check",
     "CheckStatus",
     "DataState",
     "Devnet",
+    "DigestSigner",
     "Evidence",
     "LocalSigner",
     "OpenGradient",
@@ -66,10 +70,12 @@ __all__ = [
     "PaymentStatus",
     "Profile",
     "Receipt",
+    "RemoteSigner",
     "Reply",
     "Signer",
     "Spent",
     "Trust",
+    "TxReceipt",
     "TxRequest",
 ]
 

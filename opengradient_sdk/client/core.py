@@ -9,18 +9,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .._core.http import HttpClient
-from .._core.store import SqliteStore
+from .._core.store import open_store
 from .._core.tasks import Supervisor
+from ..chain.outbox.schema import SCHEMA as OUTBOX_SCHEMA
 from ..chain.rpc import Rpc
 from ..ledger.book import ReceiptBook
 from ..network.connection import NodeConnection
 from ..network.records import NodeRecord, RegistrySnapshot
 from ..network.registry import Registry
 from ..network.selection import NodeHealth
-from ..payments.allowance import AllowanceKeeper, KeepPromise
+from ..payments.allowance import AllowanceKeeper
 from ..payments.authorizer import Authorizer
 from ..payments.budget import Budget
-from ..payments.journal import SCHEMA, Journal
+from ..payments.journal import SCHEMA as PAYMENTS_SCHEMA
+from ..payments.journal import Journal
 from ..payments.policy import PaymentPolicy
 from ..payments.sessions import SessionPool
 from ..payments.state import OpenAuthorization, PaymentState, PaymentStatus
@@ -71,7 +73,7 @@ class Core:
             profile.registry.rpc_urls,
         )
         self.registry_rpc = self.payments_rpc if one else self._rpc_of(profile.registry)
-        self.store = SqliteStore(config.store, SCHEMA)
+        self.store = open_store(config.store, PAYMENTS_SCHEMA, OUTBOX_SCHEMA)
         self.journal = Journal(self.store)
         self.allowance = AllowanceKeeper(
             self.payments_rpc,
@@ -118,23 +120,23 @@ class Core:
     @cached_property
     def chains(self) -> Chains:
         """The two chains, with the guarded signer; made when a transaction is first needed."""
-        from ..chain import Chain, recommended_fillers  # calls without transactions do not wait
+        from ..chain import Chain  # calls without transactions do not wait for its import
 
         profile = self.config.profile
-        fillers = recommended_fillers(profile.payments, self.clock)
-        payments = Chain(
-            self.payments_rpc,
-            profile=profile.payments,
-            signer=self.signer,
-            clock=self.clock,
-            fillers=(KeepPromise(self.allowance), *fillers),
-        )
-        if self.registry_rpc is self.payments_rpc:
-            return Chains(payments, payments)
-        registry = Chain(
-            self.registry_rpc, profile=profile.registry, signer=self.signer, clock=self.clock
-        )
-        return Chains(payments, registry)
+
+        def chain(rpc: Rpc, of: ChainProfile) -> Chain:
+            return Chain(
+                rpc,
+                profile=of,
+                signer=self.signer,
+                clock=self.clock,
+                store=self.store,
+                on_event=self.emit,
+            )
+
+        payments = chain(self.payments_rpc, profile.payments)
+        one = self.registry_rpc is self.payments_rpc
+        return Chains(payments, payments if one else chain(self.registry_rpc, profile.registry))
 
     @cached_property
     def contracts(self) -> Contracts:
@@ -235,6 +237,9 @@ class Core:
     async def aclose(self) -> None:
         """End every task, then close connections and files."""
         await self.supervisor.aclose()
+        if "chains" in self.__dict__:  # made at the first transaction only
+            for chain in {self.chains.payments, self.chains.registry}:
+                await chain.aclose()
         await self.http.aclose()
         await self.store.aclose()
 

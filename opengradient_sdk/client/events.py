@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from ..chain.outbox.events import ChainEvent
 from ..payments.state import PaymentStatus
 from ..types import Amount, Bytes32
 
@@ -54,5 +55,7 @@ class NodeLeft:
     reason: str
 
 
-Event: TypeAlias = PaymentAuthorized | PaymentRefused | PaymentResolved | RequestResent | NodeLeft
+Event: TypeAlias = (
+    PaymentAuthorized | PaymentRefused | PaymentResolved | RequestResent | NodeLeft | ChainEvent
+)
 Emit: TypeAlias = Callable[[Event], None]

@@ -7,7 +7,7 @@ client, and so are the names and signatures.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -19,7 +19,7 @@ from ..payments.rules import PaymentRules
 from ..payments.state import OpenAuthorization
 from ..profiles import Profile
 from ..signers import Signer
-from ..types import Address, Bytes32, PreparedTx, SignedTx
+from ..types import Address, Bytes32, SignedTx, TxRequest
 from ..verification.evidence import Assurance
 from .async_client import AsyncOpenGradient
 from .blocking import Blocking, Twin
@@ -227,28 +227,45 @@ class SyncPendingTx(Twin[PendingTx]):
         """The transaction's hash."""
         return self.find().hash
 
+    def replace(
+        self, request: TxRequest | None = None, *, fee_bump: int | None = None
+    ) -> SyncPendingTx:
+        """Send another one with this nonce; see ``PendingTx.replace``."""
+        return _followed(self.portal, self.find().replace(request, fee_bump=fee_bump))
+
+    def cancel(self, *, fee_bump: int | None = None) -> SyncPendingTx:
+        """Send a transaction that does nothing with this nonce; see ``PendingTx.cancel``."""
+        return _followed(self.portal, self.find().cancel(fee_bump=fee_bump))
+
 
 class SyncChain(Twin[Chain]):
     """One of ``client.chains`` without ``await``."""
 
     build = Blocking(Chain.build)
     sign = Blocking(Chain.sign)
+    discard = Blocking(Chain.discard)
     execute = Blocking(Chain.execute)
+    execute_many = Blocking(Chain.execute_many)
     read = Blocking(Chain.read)
-
-    def discard(self, prepared: PreparedTx) -> None:
-        """Give a built transaction's nonce back; see ``Chain.discard``."""
-        self.find().discard(prepared)
+    read_many = Blocking(Chain.read_many)
+    reserved = Blocking(Chain.reserved)
 
     def follow(self, signed: SignedTx) -> SyncPendingTx:
         """Return what follows a transaction that was sent before; see ``Chain.follow``."""
-        pending = self.find().follow(signed)
-        return SyncPendingTx(lambda: pending, self.portal)
+
+        async def follow() -> PendingTx:  # in the loop, which does the following
+            return self.find().follow(signed)
+
+        return _followed(self.portal, follow())
 
     def send(self, signed: SignedTx) -> SyncPendingTx:
         """Hand ``signed`` to the chain and return what follows it; see ``Chain.send``."""
-        pending = self.portal.call(self.find().send(signed))
-        return SyncPendingTx(lambda: pending, self.portal)
+        return _followed(self.portal, self.find().send(signed))
+
+
+def _followed(portal: Portal, sending: Coroutine[Any, Any, PendingTx]) -> SyncPendingTx:
+    pending = portal.call(sending)
+    return SyncPendingTx(lambda: pending, portal)
 
 
 class SyncChains:
@@ -323,9 +340,13 @@ class OpenGradient:
         """The network's contracts, typed; ``client.run(…)`` waits for one of their async reads."""
         return self._client.contracts
 
-    def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """Run a coroutine of the async client's parts and return its result."""
-        return self._portal.call(coroutine)
+    def run(self, work: Awaitable[R]) -> R:
+        """Wait for something of the async client's parts and return its result."""
+
+        async def waited() -> R:
+            return await work
+
+        return self._portal.call(waited())
 
     def __enter__(self) -> Self:
         """Open the client; nothing is sent yet. Errors as ``AsyncOpenGradient``."""

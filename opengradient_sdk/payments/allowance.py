@@ -13,11 +13,11 @@ from ..chain.contracts.erc20 import ALLOWANCE, BALANCE_OF
 from ..chain.rpc import Rpc, call_message
 from ..errors import AllowanceError, ChainError, InsufficientFundsError, InsufficientOPGError
 from ..profiles import Profile
-from ..types import Address, Amount, SignedTx, hex_to_bytes
+from ..types import Address, Amount, PreparedTx, SignedTx, hex_to_bytes
 from .extensions import ERC20_APPROVAL, erc20_approval_info
 
 if TYPE_CHECKING:
-    from ..chain import Chain, Draft
+    from ..chain import Chain
 
 _SPONSORED_GAS: Final = 70_000
 
@@ -42,9 +42,8 @@ class AllowanceKeeper:
     """Makes sure that a node can collect what is about to be authorized.
 
     A sponsored approval is a promise: it is attached again, byte for byte, to every authorization
-    that needs it, and its account nonce stays leased, because a signed transaction never expires.
-    Before the account's next own transaction it is broadcast (``KeepPromise``), so that neither
-    blocks the other.
+    that needs it, and its account nonce stays its own, because a signed transaction never expires.
+    Before the account's next own transaction the chain sends it, so that neither blocks the other.
     """
 
     def __init__(
@@ -132,22 +131,6 @@ class AllowanceKeeper:
             amount=approval.amount,
         )
 
-    async def keep_promise(self) -> None:
-        """Broadcast a sponsored approval that is not mined yet, and wait until it is.
-
-        **Money**: pays the chain's fee in its own coin, which its sponsor would have paid.
-
-        Raises:
-            ChainError: It could not be sent, or was not mined in time.
-        """
-        promised = self._sponsored
-        if promised is None:
-            return
-        if await self._rpc.transaction_count(self._owner) <= promised.signed.tx.nonce:
-            pending = await self._chain().send(promised.signed)
-            await pending.wait()
-        self._sponsored = None
-
     async def approve(self, amount: int) -> None:
         """Let Permit2 move ``amount`` atoms, by a transaction of the wallet's own.
 
@@ -170,28 +153,27 @@ class AllowanceKeeper:
         return max(self._approval, cap)
 
     async def _sponsored_approval(self, cap: int, funds: Funds) -> _Sponsored:
-        known = self._sponsored
+        known = self._sponsored or await self._promised(cap)
         if known and known.amount >= cap and known.signed.tx.nonce >= funds.transaction_count:
+            self._sponsored = known
             return known
         amount = self._amount(cap)
         request = self._opg.approve(self._profile.permit2, amount)
         chain = self._chain()
         prepared = await chain.build(replace(request, gas=_SPONSORED_GAS), sponsored=True)
-        self._sponsored = _Sponsored(await chain.sign(prepared), amount)
+        self._sponsored = _Sponsored(await chain.sign(prepared, sponsored=True), amount)
         return self._sponsored
 
+    async def _promised(self, cap: int) -> _Sponsored | None:
+        """Return an approval that was handed out before, perhaps by another process."""
+        for slot in await self._chain().reserved():
+            signed = slot.attempts[-1].signed
+            amount = self._approved_by(signed.tx)
+            if slot.sponsored and amount >= cap:
+                return _Sponsored(signed, amount)
+        return None
 
-class KeepPromise:
-    """A filler that fills nothing: what was promised with a lower nonce goes out first."""
-
-    def __init__(self, keeper: AllowanceKeeper) -> None:
-        self._keeper = keeper
-
-    async def fill(self, draft: Draft, rpc: Rpc) -> Draft:
-        """Return ``draft`` when no promised approval stands before it.
-
-        Raises:
-            ChainError: The approval could not be sent, or was not mined in time.
-        """
-        await self._keeper.keep_promise()
-        return draft
+    def _approved_by(self, tx: PreparedTx) -> int:
+        approval = self._opg.approve(self._profile.permit2, 0).data
+        same = tx.to == self._profile.opg and tx.data[:-32] == approval[:-32]
+        return int.from_bytes(tx.data[-32:], "big") if same else 0
