@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import document, report
+from . import document, report, transactions
 from .chain import chain_listing
 from .install import fresh_install, measured
 from .processes import (
@@ -60,10 +60,13 @@ async def _measure(arguments: argparse.Namespace) -> None:
         for runs, size in zip(found, installed, strict=True):
             runs.append(asdict(size))
     lines = report.table(*found)
-    print(report.as_text(lines), "", *_footnotes(found), f"On {report.machine()}.", sep="\n")
+    print(report.as_text(lines), "", *_footnotes(found), sep="\n")
+    raw = (await transactions.measure()).lines()
+    print("", report.as_text(raw, transactions.HEADINGS), "", sep="\n")
+    print(*transactions.footnotes(), f"On {report.machine()}.", sep="\n")
     print(f"A Python process that does nothing takes {await _bare():.2f} s.")
     if arguments.write:
-        document.write(lines, _footnotes(found), arguments.repetitions)
+        document.write(lines, raw, _footnotes(found), arguments.repetitions)
 
 
 async def _repeated(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from . import report
+from . import report, transactions
 from .processes import ROOT
 
 PATH: Final = ROOT / "docs" / "performance.md"
@@ -22,6 +22,15 @@ Medians of {repetitions} repetitions, with the smallest and the largest in brack
 how many times better ours is.
 
 {notes}
+
+## Raw transactions
+
+{transactions}
+
+Medians of {transaction_repetitions} repetitions, beside web3.py and eth_account as somebody would
+use them who knows them well (`benchmarks/sending_web3.py`, `benchmarks/signing.py`).
+
+{transaction_notes}
 
 Measured on {machine}.
 
@@ -43,15 +52,28 @@ Measured on {machine}.
   beyond the paid route reads the node's price. *A process* is from its start to its end, imports
   included, on a chain and a node that are already up.
 - *One Permit2 payment* is from a parsed challenge to the value of the `PAYMENT-SIGNATURE` header.
+- **Raw transactions**: each sender runs in a process of its own against an anvil of its own, in
+  turns. Receipts come to web3.py the fastest way it has: the last one is awaited, then all are read
+  in batches. *CPU* is that of the sender's process, the signatures included. Whether all of them
+  are there is asked of the chain itself. Networks that misbehave and processes that
+  are killed are the matter of `python -m benchmarks.transactions --stress`.
 - *Base install* is a fresh environment with only the built wheel and what it depends on, without
   pip, in megabytes of 10^6 bytes.
 """
 
 
-def write(lines: Sequence[tuple[str, ...]], notes: Sequence[str], repetitions: int) -> None:
-    """Write the page."""
+def write(
+    lines: Sequence[tuple[str, ...]],
+    raw: Sequence[tuple[str, ...]],
+    notes: Sequence[str],
+    repetitions: int,
+) -> None:
+    """Write the page: the table beside the published client, and ``raw``, that of transactions."""
     text = _TEXT.format(
         table=report.as_markdown(lines),
+        transactions=report.as_markdown(raw, transactions.HEADINGS),
+        transaction_repetitions=transactions.REPETITIONS,
+        transaction_notes="\n\n".join(transactions.footnotes()),
         repetitions=repetitions,
         notes="\n\n".join(notes),
         machine=report.machine(),

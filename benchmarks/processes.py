@@ -110,14 +110,20 @@ async def bare_interpreter() -> float:
 async def _run(
     contender: Contender, environment: Mapping[str, str], *arguments: str
 ) -> dict[str, Any]:
+    return await found_by(contender.python, *arguments, environment=environment)
+
+
+async def found_by(python: Path, *arguments: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Run a program to its end and return what it found, by name.
+
+    Raises:
+        RuntimeError: It failed; its own message is on standard error.
+    """
     process = await asyncio.create_subprocess_exec(
-        str(contender.python),
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        env=environment,
+        str(python), *arguments, stdout=asyncio.subprocess.PIPE, env=environment
     )
     said, _ = await process.communicate()
     if process.returncode:
-        raise RuntimeError(f"{contender.name} {' '.join(arguments)} failed")
+        raise RuntimeError(f"{python} {' '.join(arguments)} failed")
     found: dict[str, Any] = json.loads(said)
     return found

@@ -49,6 +49,8 @@ class Row:
     unit: str
     target: Target | None = None
     digits: int = 0
+    more_is_better: bool = False
+    """Of a row without a target; a target says it itself."""
 
 
 ROWS: Final = (
@@ -74,11 +76,11 @@ ROWS: Final = (
 HEADINGS: Final = ("what", "published 1.1.4", "ours", "ratio", "to reach", "")
 
 
-def table(published: Found, ours: Found) -> list[tuple[str, ...]]:
+def table(published: Found, ours: Found, rows: Sequence[Row] = ROWS) -> list[tuple[str, ...]]:
     """Return the lines of the table, without its headings; rows nobody measured are left out."""
     return [
         _line(row, _samples(published, row.key), _samples(ours, row.key))
-        for row in ROWS
+        for row in rows
         if _samples(ours, row.key)
     ]
 
@@ -112,7 +114,8 @@ def _number(row: Row, value: float) -> str:
 
 
 def _ratio(row: Row, published: float, ours: float) -> str:
-    factor = (row.target or Target(0)).times_better(published, ours)
+    target = row.target or Target(0, at_least=row.more_is_better)
+    factor = target.times_better(published, ours)
     return f"{factor:.2g}×" if factor < 10 else f"{factor:.0f}×"
 
 
@@ -133,17 +136,17 @@ def machine() -> str:
     )
 
 
-def as_text(lines: Sequence[tuple[str, ...]]) -> str:
+def as_text(lines: Sequence[tuple[str, ...]], headings: tuple[str, ...] = HEADINGS) -> str:
     """Return the table for a terminal."""
-    rows = [HEADINGS, *lines]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    rows = [headings, *lines]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(headings))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     )
 
 
-def as_markdown(lines: Sequence[tuple[str, ...]]) -> str:
+def as_markdown(lines: Sequence[tuple[str, ...]], headings: tuple[str, ...] = HEADINGS) -> str:
     """Return the table in Markdown."""
-    rule = ("---",) * len(HEADINGS)
-    return "\n".join(f"| {' | '.join(row)} |" for row in (HEADINGS, rule, *lines))
+    rule = ("---",) * len(headings)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, rule, *lines))

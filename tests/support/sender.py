@@ -10,12 +10,17 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from opengradient_sdk.chain import Chain
+from opengradient_sdk._core.http import HttpClient
+from opengradient_sdk._core.store import open_store
+from opengradient_sdk.chain import Chain, Rpc
+from opengradient_sdk.chain.outbox.schema import SCHEMA
 from opengradient_sdk.errors import OpenGradientError, Spent
+from opengradient_sdk.profiles import ChainProfile
 from opengradient_sdk.signers import LocalSigner
 from opengradient_sdk.types import Address, TxRequest
 
@@ -30,14 +35,17 @@ class Orders:
 
     With ``ids`` each has a request id, which is the same in every process that is given it.
     ``again`` is how often a request is made anew after an error that says nothing was spent.
+    ``rpc_timeout`` is how long an answer is waited for (seconds): what comes later comes too late.
     """
 
     rpc_url: str
+    chain_id: int
     store: str
     key: str
     first: int
     count: int
     ids: bool
+    rpc_timeout: float = 10.0
     timeout: float = 300.0
     block_time: float = 1.0
     again: int = 5
@@ -49,28 +57,32 @@ class Orders:
 
 async def carry_out(orders: Orders) -> None:
     """Execute all intents at once; return when something is known of each."""
-    async with Chain.connect(
-        orders.rpc_url,
-        signer=LocalSigner.from_key(orders.key),
-        store=orders.store,
-        block_time=orders.block_time,
-        on_event=_Events(),
-    ) as chain:
-        _say(opened=True)
+    async with _chain(orders) as chain:
         intents = range(orders.first, orders.first + orders.count)
         await asyncio.gather(*(_fulfil(chain, orders, intent) for intent in intents))
 
 
-class _Events:
-    """Tells what happens to transactions after they were sent, by kind."""
+@asynccontextmanager
+async def _chain(orders: Orders) -> AsyncIterator[Chain]:
+    """Open the chain as ``Chain.connect`` does, with a time-out of its own."""
+    http, store = HttpClient(), open_store(orders.store, SCHEMA)
+    try:
+        async with Chain(
+            Rpc([orders.rpc_url], http, chain_id=orders.chain_id, timeout=orders.rpc_timeout),
+            profile=ChainProfile("stress", orders.chain_id, (), orders.block_time),
+            signer=LocalSigner.from_key(orders.key),
+            store=store,
+            on_event=_told,
+        ) as chain:
+            yield chain
+    finally:
+        await http.aclose()
+        await store.aclose()
 
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
 
-    def __call__(self, event: object) -> None:
-        kind = type(event).__name__
-        self._counts[kind] += 1
-        _say(event=kind)
+def _told(event: object) -> None:
+    """Say what happens to a transaction after it was sent."""
+    _say(event=type(event).__name__)
 
 
 async def _fulfil(chain: Chain, orders: Orders, intent: int) -> None:

@@ -44,6 +44,7 @@ class Trial:
     """``processes`` of ``each`` transactions; with ``kill``, the first of them is killed once.
 
     ``per_block`` bounds the transactions of a block, so that there is a middle to be killed in.
+    ``rpc_timeout`` (seconds) is the senders': with less, answers that come too late cost less time.
     ``patience`` is in seconds, for everything.
     """
 
@@ -53,6 +54,7 @@ class Trial:
     ids: bool = False
     kill: bool = False
     per_block: int = 2_000
+    rpc_timeout: float = 10.0
     patience: float = 600.0
 
     @property
@@ -178,11 +180,13 @@ async def _run(trial: Trial, store: str, anvil: Anvil, report: Report) -> None:
                 for number, proxy in enumerate(proxies):
                     orders = Orders(
                         rpc_url=proxy.url,
+                        chain_id=CHAIN_ID,
                         store=store,
                         key=KEY,
                         first=1 + number * trial.each,
                         count=trial.each,
                         ids=trial.ids,
+                        rpc_timeout=trial.rpc_timeout,
                         timeout=trial.patience,
                     )
                     killed = trial.kill and number == 0
