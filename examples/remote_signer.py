@@ -29,7 +29,7 @@ async def pay_with(signer: Signer, net: Devnet) -> None:
 
 async def main() -> None:
     async with Devnet() as net:
-        if len(sys.argv) > 1:  # the address of Web3Signer, Clef, or anvil
+        if len(sys.argv) > 1:  # the URL of Web3Signer, Clef or anvil, with one account
             async with await RemoteSigner.connect(sys.argv[1]) as signer:
                 await pay_with(signer, net)
         else:

@@ -9,12 +9,15 @@ import subprocess
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.main import get_command
 
 from opengradient_sdk import Devnet
+from opengradient_sdk.chain import FAST, NORMAL, SLOW, BumpPolicy, ChainEvent
+from opengradient_sdk.chain.outbox.book import FINAL_DEPTH
+from opengradient_sdk.chain.outbox.page import ALIVE_FOR, LEASED_FOR
 from opengradient_sdk.cli import devnet as devnet_command
 from opengradient_sdk.devnet.facilitator.faults import Faults as FacilitatorFaults
 from opengradient_sdk.devnet.facilitator.sponsoring import SponsorBounds
@@ -23,17 +26,48 @@ from opengradient_sdk.devnet.node.faults import Faults as NodeFaults
 from .pages import ROOT, Block, blocks, run
 
 LOWER_LAYER = ROOT / "docs" / "lower-layer.md"
+RAW_TRANSACTIONS = ROOT / "docs" / "raw-transactions.md"
 DEVNET = ROOT / "docs" / "devnet.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-async def test_every_step_of_a_call_by_hand():
+@pytest.mark.parametrize("page", [LOWER_LAYER, RAW_TRANSACTIONS], ids=lambda page: page.name)
+async def test_what_is_done_by_hand(page: Path):
     namespace: dict[str, Any] = {"stack": AsyncExitStack()}
     try:
-        for block in blocks(LOWER_LAYER, "python"):
+        for block in blocks(page, "python"):
             await run(block, namespace)
     finally:
         await namespace["stack"].aclose()
+
+
+def test_the_table_of_fees_has_the_true_figures():
+    rows = re.findall(
+        r'^\| `"(\w+)"`.*? \| (\d+) % \| (\d+) % \| (\d+) % \|$',
+        section(RAW_TRANSACTIONS, "Four steps"),
+        re.MULTILINE,
+    )
+    assert rows == [
+        (one.name, *map(str, (one.percentile, one.base_percent, one.price_percent)))
+        for one in (SLOW, NORMAL, FAST)
+    ]
+
+
+def test_the_table_of_events_is_complete():
+    told = section(RAW_TRANSACTIONS, "What happens after `send`").partition("### What you are")[2]
+    named = re.findall(r"^\| `(\w+)` \|", told, re.MULTILINE)
+    assert set(named) == {event.__name__ for event in get_args(ChainEvent)}
+
+
+def test_what_is_done_unasked_has_the_stated_limits():
+    page = " ".join(RAW_TRANSACTIONS.read_text().split())
+    bump = BumpPolicy()
+    assert LEASED_FOR == 120
+    assert "leases a nonce last, for two minutes" in page
+    assert f"until it is {FINAL_DEPTH} blocks deep" in page
+    assert f"dead {ALIVE_FOR:g} seconds after its last sign of life" in page
+    assert f"could be mined for {bump.after_blocks} blocks" in page
+    assert f"at most {bump.most_percent // 100} times the transaction's first fee cap" in page
 
 
 async def test_the_devnets_page_from_python():
@@ -101,6 +135,13 @@ def test_the_facilitators_bounds_are_the_stated_ones():
     assert f"{bounds.max_gas:,} gas" in stated
     assert f"at {bounds.max_fee_per_gas // 10**9} gwei" in stated
     assert f"{bounds.max_funding / 10**18:g} ETH" in stated
+
+
+def test_the_files_that_the_architecture_names_exist():
+    named = re.findall(r"`([\w/]+\.py)`", (ROOT / "docs" / "architecture.md").read_text())
+    package = ROOT / "opengradient_sdk"
+    assert [name for name in named if not any(package.rglob(name))] == []
+    assert len(named) > 50
 
 
 def section(page: Path, title: str) -> str:

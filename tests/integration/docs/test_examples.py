@@ -61,6 +61,24 @@ PROMISED = {
         r"mined +in block \d+ for 0\.0\d+ ETH",
         r"the friend +has 1002\.5 OPG",
     ],
+    "raw_transaction": [
+        r"prepared +nonce 0, gas 21000, type DYNAMIC_FEE",
+        r"at most +0\.25\d+ ETH, fee and value",
+        rf"signed +{HASH}",
+        r"mined +in block \d+ for 0\.0\d+ ETH",
+        r"refused +0x[0-9a-fA-F]{40} has 99\.\d+ ETH, but the transaction .+ 1000000000000 ETH",
+        r"spent +no",
+    ],
+    "many_transactions": [
+        r"paid +40 people in 40 transactions",
+        r"again +40 receipts, the same ones: True",
+        r"each has +0\.001 ETH",
+    ],
+    "remote_signer": [
+        r"wallet +DigestSigner\(0x[0-9a-fA-F]{40}\)",
+        rf"answer +{ANSWER}",
+        rf"sent +1 OPG in {HASH}",
+    ],
     "many_calls": [
         r"answers +50, all REGISTERED",
         rf"computed +{OPG}",
