@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal, TypeVar, cast
 
 from ..types import Address, Bytes32, Log, TxReceipt, hex_to_bytes
@@ -184,7 +185,12 @@ def _hash(value: object) -> Bytes32:
 
 
 def _address(value: object) -> Address:
-    return Address(_text(value))
+    return _known_address(_text(value))
+
+
+@lru_cache(maxsize=4096)
+def _known_address(text: str) -> Address:
+    return Address(text)  # the same few accounts stand in thousands of receipts
 
 
 def _text(value: object) -> str:

@@ -87,6 +87,16 @@ class Draft:
             return TxType.DYNAMIC_FEE
         return TxType.ACCESS_LIST if self.request.access_list else TxType.LEGACY
 
+    def most(self) -> int:
+        """Return the most that it can cost in wei, value included, as ``PreparedTx.estimate``.
+
+        Raises:
+            ConfigurationError: A field is still open: its filler is missing.
+        """
+        _needed("chain_id", self.chain_id)
+        max_fee, _ = self._fees()
+        return self.request.value + _needed("gas", self.gas) * max_fee + (self.l1_fee or 0)
+
     def prepared(self, nonce: int) -> PreparedTx:
         """Return the complete transaction; a nonce in the request goes before ``nonce``.
 

@@ -207,9 +207,9 @@ class Funds:
         balance = draft.balance
         if balance is None:
             balance = await rpc.get_balance(draft.sender)
-        needed = draft.prepared(_UNKNOWN_NONCE).estimate()
-        if balance < needed.atoms:
-            raise _cannot_pay(draft.sender, balance, f"may cost {needed}")
+        needed = draft.most()
+        if balance < needed:
+            raise _cannot_pay(draft.sender, balance, f"may cost {Amount(needed, 'ETH', 18)}")
         return draft
 
 

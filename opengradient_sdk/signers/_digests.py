@@ -25,6 +25,15 @@ def transaction_digest(tx: PreparedTx, signer: Address) -> bytes:
     Raises:
         SignerError: Another account's transaction, or a field that does not fit.
     """
+    check_sender(tx, signer)
+    return keccak256(unsigned_bytes(tx))
+
+
+def check_sender(tx: PreparedTx, signer: Address) -> None:
+    """Return if ``tx`` is ``signer``'s.
+
+    Raises:
+        SignerError: It is another account's.
+    """
     if tx.sender != signer:
         raise SignerError(f"the transaction is {tx.sender}'s, this signer is {signer}")
-    return keccak256(unsigned_bytes(tx))

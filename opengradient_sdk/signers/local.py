@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 from ..errors import ConfigurationError
 from ..types import Address, PreparedTx, SignedTx, TypedData
-from ._digests import transaction_digest, typed_digest
+from ._digests import check_sender, typed_digest
 from ._keys import Outcome, or_raise, read_key
 from ._recover import address_of
-from .envelope import seal
+from .envelope import sign
 from .keyring import SERVICE, USERNAME, read_from_keyring
 from .protocol import Signer
 
@@ -142,7 +142,8 @@ class LocalSigner:
         Raises:
             SignerError: Another account's transaction, or a field that does not fit.
         """
-        return seal(tx, self._sign_digest(transaction_digest(tx, self._address)))
+        check_sender(tx, self._address)
+        return sign(tx, self._sign_digest)
 
     def _sign_digest(self, digest: bytes) -> bytes:
         # coincurve leaves the type of an argument open that is not used here

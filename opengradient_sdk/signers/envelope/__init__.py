@@ -6,6 +6,6 @@ Held to eth_account by the tests, byte for byte, for every type of ``TxType``.
 
 from __future__ import annotations
 
-from .sealing import check_signed, read_signed, seal, unsigned_bytes
+from .sealing import check_signed, read_signed, seal, sign, unsigned_bytes
 
-__all__ = ["check_signed", "read_signed", "seal", "unsigned_bytes"]
+__all__ = ["check_signed", "read_signed", "seal", "sign", "unsigned_bytes"]
