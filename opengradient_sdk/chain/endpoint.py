@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import count
 from time import monotonic
 from typing import Final
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from .._core.http import HttpClient, HttpResponse
+from .._core.urls import ServerUrl
 from ..errors import ConfigurationError, NetworkError, NodeTimeoutError, TransportError
 from .health import EndpointHealth, Pulse
 from .jsonrpc import AnswerError, decode, encode
@@ -63,11 +62,10 @@ class Endpoint:
         timeout: float,
         max_per_second: float | None = None,
     ) -> None:
-        parts = _split(url)
-        self.name = _masked(parts)
+        self._server = _server(url)
         self.chain_id: int | None = None
         self.pulse = Pulse()
-        self._url, self._headers = _without_userinfo(url, parts)
+        self._headers = _headers(self._server)
         self._http = http
         self._timeout = timeout
         self._pacer = Pacer(max_per_second)
@@ -77,6 +75,11 @@ class Endpoint:
 
     def __repr__(self) -> str:
         return f"Endpoint({self.name!r})"
+
+    @property
+    def name(self) -> str:
+        """The server, for messages: no path, no credentials."""
+        return self._server.name
 
     def health(self) -> EndpointHealth:
         """Return how this endpoint is doing."""
@@ -133,7 +136,11 @@ class Endpoint:
     async def _send(self, body: bytes) -> HttpResponse:
         try:
             response = await self._http.request(
-                "POST", self._url, headers=self._headers, body=body, timeout=self._timeout
+                "POST",
+                self._server.address,
+                headers=self._headers,
+                body=body,
+                timeout=self._timeout,
             )
         except NodeTimeoutError as error:
             raise EndpointFailure(f"no answer within {self._timeout} s", slow=True) from error
@@ -177,33 +184,18 @@ def _date(text: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _split(url: str) -> SplitResult:
+def _server(url: str) -> ServerUrl:
     try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        parts = None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        return ServerUrl.parse(url)
+    except ValueError as error:
         raise ConfigurationError(
-            "an RPC endpoint is not an http(s) URL",
+            f"an RPC endpoint is {error}",
             hint="It looks like https://host/path; set OG_RPC_URL or the rpc argument.",
-        )
-    return parts
+        ) from None
 
 
-def _masked(parts: SplitResult) -> str:
-    # providers put API keys into the path and the query, so neither is shown
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    port = f":{parts.port}" if parts.port else ""
-    hidden = "/…" if parts.path.strip("/") or parts.query else ""
-    return f"{parts.scheme}://{host}{port}{hidden}"
-
-
-def _without_userinfo(url: str, parts: SplitResult) -> tuple[str, dict[str, str]]:
+def _headers(server: ServerUrl) -> dict[str, str]:
     headers = {"Content-Type": "application/json"}
-    if parts.username is None:
-        return url, headers
-    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), headers
+    if server.authorization:
+        headers["Authorization"] = server.authorization
+    return headers

@@ -6,20 +6,23 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from .._core.retry import retry
 from ..errors import (
+    ChainError,
     ConfigurationError,
     ConfirmationTimeoutError,
     OpenGradientError,
     RequestConflictError,
     RpcError,
+    Spent,
     TransactionError,
 )
-from ..types import Address, TxReceipt, TxRequest, keccak256
-from .dispatch import Dispatcher, Item
+from ..types import Address, SignedTx, TxReceipt, TxRequest, keccak256
+from .dispatch import Dispatcher
 from .draft import Draft
+from .items import Item, closed, is_signed
 from .outbox.nonces import NonceLeases
 from .outbox.outbox import Outbox
 from .outbox.slots import RequestKey
@@ -30,6 +33,8 @@ Outcome = TxReceipt | OpenGradientError
 _BUILT_AT_ONCE: Final = 256
 _MOST_UNCONFIRMED: Final = 8_192
 _BUILD_TRIES: Final = 3
+_UNTIL_THE_END: Final = 1_000_000
+"""Tries of a build whose chain has answered before: it is the deadline that ends them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,25 @@ class Terms:
     building: asyncio.Semaphore
 
 
+@dataclass(slots=True, eq=False)
+class _Way:
+    """A request of a run, and how far it has come."""
+
+    request: TxRequest
+    key: RequestKey | None
+    number: int
+    turns: _Turns
+    item: Item | None = None
+    known: SignedTx | None = None
+    trouble: RpcError | None = None
+    """Why it could not be built so far."""
+
+    @property
+    def signed(self) -> SignedTx | None:
+        """What may be in the chain for it."""
+        return self.known if self.item is None else self.item.signed
+
+
 class Executor:
     """Takes requests to their receipts."""
 
@@ -52,6 +76,8 @@ class Executor:
         self._outbox = outbox
         self._dispatcher = dispatcher
         self._under_way: dict[str, tuple[RequestKey, asyncio.Event]] = {}
+        self._unsent: set[asyncio.Task[Outcome]] = set()
+        self._closed = False
 
     async def run(
         self,
@@ -66,8 +92,9 @@ class Executor:
         """Return what became of each request, in order; ``timeout`` is in seconds, for all.
 
         Raises:
-            ConfigurationError: Not one id for each request, or one twice.
+            ConfigurationError: Not one id for each request, or one twice; or no confirmation.
         """
+        _check(confirmations)
         keys = _keys(requests, request_ids)
         deadline = asyncio.get_running_loop().time() + timeout
         building = asyncio.Semaphore(_BUILT_AT_ONCE)
@@ -79,55 +106,80 @@ class Executor:
             async with asyncio.TaskGroup() as group:
                 for number, (request, key) in enumerate(zip(requests, keys, strict=True)):
                     await room.acquire()
-                    task = group.create_task(self._outcome(terms, request, key, turns, number))
+                    task = group.create_task(
+                        self._outcome(terms, _Way(request, key, number, turns))
+                    )
                     task.add_done_callback(lambda _: room.release())
                     running.append(task)
         except BaseExceptionGroup as failures:  # no failure of a request: a mistake somewhere
             raise failures.exceptions[0] from None
         return [task.result() for task in running]
 
-    async def _outcome(
-        self, terms: Terms, request: TxRequest, key: RequestKey | None, turns: _Turns, number: int
-    ) -> Outcome:
+    async def aclose(self) -> None:
+        """End what is not on its way; whoever waits for it hears so. Nothing more is taken."""
+        self._closed = True
+        ending = list(self._unsent)
+        for task in ending:
+            task.cancel()
+        if ending:
+            await asyncio.wait(ending)
+
+    async def _outcome(self, terms: Terms, way: _Way) -> Outcome:
+        task = cast("asyncio.Task[Outcome]", asyncio.current_task())
+        self._unsent.add(task)
         try:
-            async with self._alone(key):
-                pending = await self._sent(terms, request, key, turns, number)
+            try:
+                pending = await self._sent_in_time(terms, way)
+            finally:
+                self._unsent.discard(task)
+                way.turns.over(way.number)
             left = terms.deadline - asyncio.get_running_loop().time()
             return await pending.wait(terms.confirmations, max(left, 0.0))
         except OpenGradientError as error:
             return error
 
-    async def _sent(
-        self, terms: Terms, request: TxRequest, key: RequestKey | None, turns: _Turns, number: int
-    ) -> PendingTx:
+    async def _sent_in_time(self, terms: Terms, way: _Way) -> PendingTx:
         """Return what follows the transaction of a request, sent now or known already."""
+        if self._closed:
+            raise _interrupted(way)
         try:
-            ready = await self._ready(terms, request, key)
-            await turns.come(number)
-            if isinstance(ready, PendingTx):
-                return ready
-            item = self._dispatcher.submit(ready, key)
-        finally:
-            turns.over(number)
-        try:
-            async with asyncio.timeout_at(terms.deadline):
-                return await item.sent
+            async with asyncio.timeout_at(terms.deadline), self._alone(way.key):
+                return await self._sent(terms, way)
         except TimeoutError:
-            raise _not_sent(item, terms.timeout) from None
+            raise _not_sent(way, terms.timeout) from None
+        except asyncio.CancelledError:
+            if self._closed:
+                raise _interrupted(way) from None
+            raise
 
-    async def _ready(
-        self, terms: Terms, request: TxRequest, key: RequestKey | None
-    ) -> Draft | PendingTx:
-        if key is not None:
-            known = await self._nonces.known(terms.owner, key)
-            if known is not None:
+    async def _sent(self, terms: Terms, way: _Way) -> PendingTx:
+        ready = await self._ready(terms, way)
+        await way.turns.come(way.number)
+        if isinstance(ready, PendingTx):
+            return ready
+        way.item = self._dispatcher.submit(ready, way.key)
+        way.turns.over(way.number)
+        return await way.item.sent
+
+    async def _ready(self, terms: Terms, way: _Way) -> Draft | PendingTx:
+        if way.key is not None:
+            known = await self._nonces.known(terms.owner, way.key)
+            if known is not None and is_signed(known):
+                way.known = known.slot.attempts[-1].signed
                 return await self._outbox.follow_slot(known.slot)
         async with terms.building:
-            return await retry(
-                lambda: terms.complete(request),
-                attempts=_BUILD_TRIES,
-                retry_on=lambda error: isinstance(error, RpcError) and error.retryable,
-            )
+            return await self._built(terms, way)
+
+    async def _built(self, terms: Terms, way: _Way) -> Draft:
+        """Fill the request in, going on through outages of a chain that was there before."""
+
+        def is_outage(error: BaseException) -> bool:
+            way.trouble = error if isinstance(error, RpcError) else None
+            return way.trouble is not None and way.trouble.retryable
+
+        was_there = any(endpoint.latency is not None for endpoint in self._outbox.rpc.health())
+        tries = _UNTIL_THE_END if was_there else _BUILD_TRIES
+        return await retry(lambda: terms.complete(way.request), attempts=tries, retry_on=is_outage)
 
     @asynccontextmanager
     async def _alone(self, key: RequestKey | None) -> AsyncGenerator[None]:
@@ -165,7 +217,9 @@ class _Turns:
             await turn
 
     def over(self, number: int) -> None:
-        """Let the next one pass; also for one that gave up before its turn."""
+        """Let the next one pass; also for one that gave up before its turn, and said twice."""
+        if number < self._next:
+            return
         self._over.add(number)
         while self._next in self._over:
             self._over.remove(self._next)
@@ -173,6 +227,15 @@ class _Turns:
         turn = self._waiting.pop(self._next, None)
         if turn is not None and not turn.done():
             turn.set_result(None)
+
+
+def _check(confirmations: Confirmations) -> None:
+    """Refuse before anything is sent what nobody can wait for afterwards."""
+    if isinstance(confirmations, int) and confirmations < 1:
+        raise ConfigurationError(
+            f"nobody can wait for {confirmations} confirmations of a transaction",
+            hint="Its own block is the first confirmation: ask for 1 or more. Nothing was sent.",
+        )
 
 
 def _keys(
@@ -212,14 +275,27 @@ def fingerprint(request: TxRequest) -> str:
     return keccak256(repr(meant).encode()).hex()
 
 
-def _not_sent(item: Item, timeout: float) -> OpenGradientError:
-    if item.signed is None:
+def _not_sent(way: _Way, timeout: float) -> OpenGradientError:
+    if way.signed is None and way.item is None and way.trouble is not None:
+        return way.trouble
+    if way.signed is None:
         return TransactionError(
             f"the transaction could not be signed and sent within {timeout:g} s",
             hint="Nothing was signed. Is the signer waiting for somebody, or the chain not there?",
         )
     return ConfirmationTimeoutError(
-        f"{item.signed.hash} was not sent within {timeout:g} s",
-        hash=item.signed.hash,
+        f"{way.signed.hash} was not sent within {timeout:g} s",
+        hash=way.signed.hash,
         hint="It is written down and goes on being sent: follow it before anything replaces it.",
+    )
+
+
+def _interrupted(way: _Way) -> ChainError:
+    if way.signed is None:
+        return closed()
+    return ChainError(
+        f"the chain was closed while {way.signed.hash} was on its way",
+        hint="It may be written down and sent, also by whoever opens the same store next: follow "
+        "it on a new Chain, or ask for the same request id again.",
+        spent=Spent.MAYBE,
     )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Final, Self
 
 from .._core.clock import Clock, SystemClock
 from .._core.http import HttpClient
+from .._core.retry import retry
 from .._core.store import IN_MEMORY, Store, open_store
 from .._core.tasks import Supervisor
-from ..errors import ConfigurationError, OpenGradientError, SignerError
+from ..errors import ConfigurationError, OpenGradientError, RpcError, SignerError
 from ..profiles import ChainProfile
-from ..signers.guard import sign_checked
 from ..signers.protocol import Signer
 from ..types import PreparedTx, SignedTx, TxReceipt, TxRequest
 from .dispatch import Dispatcher
@@ -21,6 +20,7 @@ from .draft import Draft
 from .execute import Executor
 from .fees import NORMAL, Fees, FeeStrategy
 from .fillers import GAS_PRICE_ORACLE, Filler, Funds, recommended_fillers
+from .items import signed_by
 from .outbox.events import Announcer, ChainEvent, Emit, NonceSuperseded
 from .outbox.journal import TxJournal
 from .outbox.nonces import NonceLeases
@@ -33,6 +33,8 @@ from .reading import ReadableChain
 from .request_check import check_request
 from .rpc import Rpc
 
+_FIRST_TRIES: Final = 3
+
 
 class Chain(ReadableChain):
     """One chain and, where ``signer`` is given, one account on it.
@@ -44,8 +46,9 @@ class Chain(ReadableChain):
     ``bump`` bounds what a stuck transaction may be re-priced to; ``on_event`` is told what happens
     to transactions after they were sent.
 
-    Nothing is sent or read before the first call. What was sent is followed in the background
-    until ``aclose``, or the end of ``async with``.
+    Nothing is sent or read before the first call, or ``async with``: that is when what a process
+    that is gone had on its way in the same store is taken over. What was sent is followed in the
+    background until ``aclose``, or the end of ``async with``.
     """
 
     def __init__(
@@ -97,11 +100,13 @@ class Chain(ReadableChain):
             pause=profile.block_time / 4,
         )
         self._executor = Executor(self._nonces, self._outbox, self._dispatcher)
+        self._resumed = store is None  # a store of its own holds nothing of others
 
     def __repr__(self) -> str:
         return f"Chain({self.profile.name!r}, {self.rpc!r})"
 
     async def __aenter__(self) -> Self:
+        self._resume()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -137,8 +142,12 @@ class Chain(ReadableChain):
         kept = open_store(store or IN_MEMORY, SCHEMA)
         try:
             rpc = Rpc(urls, http)
-            op_stack = bool(await rpc.get_code(GAS_PRICE_ORACLE))
-            chain_id = await rpc.chain_id()
+            code = await retry(
+                lambda: rpc.get_code(GAS_PRICE_ORACLE),
+                attempts=_FIRST_TRIES,
+                retry_on=lambda error: isinstance(error, RpcError) and error.retryable,
+            )
+            chain_id, op_stack = await rpc.chain_id(), bool(code)
             profile = ChainProfile(f"chain {chain_id}", chain_id, urls, block_time, op_stack)
             async with cls(
                 rpc,
@@ -156,7 +165,10 @@ class Chain(ReadableChain):
             await kept.aclose()
 
     async def aclose(self) -> None:
-        """Stop following; what is not final is taken over by whoever opens the same store next."""
+        """Stop following; what is not final is taken over by whoever uses the same store next."""
+        self._resumed = True
+        self._dispatcher.close()
+        await self._executor.aclose()
         await self._outbox.aclose()
         await self._supervisor.aclose()
         await self._journal.leave()
@@ -188,12 +200,7 @@ class Chain(ReadableChain):
             >>> await chain.discard(prepared)
         """
         draft = await self._completed(request, sponsored=sponsored)
-        if request.nonce is None:
-            return draft.prepared(await self._dispatcher.lease(draft.sender))
-        account = await self._nonces.account(draft.sender)
-        if superseded := await self._journal.claim(account, request.nonce):
-            self._announcer.say(NonceSuperseded(superseded, request.nonce))
-        return draft.prepared(request.nonce)
+        return draft.prepared(await self._dispatcher.lease(draft))
 
     async def discard(self, unwanted: PreparedTx | SignedTx) -> None:
         """Give a transaction's nonce back, that was built or signed here and not sent.
@@ -228,11 +235,11 @@ class Chain(ReadableChain):
                 hint="Sign it on the Chain that built it.",
             )
         try:
-            signed = await sign_checked(signer, prepared)
+            signed = await signed_by(signer, prepared)
             account = await self._nonces.account(prepared.sender)
             await self._journal.sign(account, [signed], sending=False, sponsored=sponsored)
         except BaseException:
-            await asyncio.shield(self.discard(prepared))
+            await self._dispatcher.release(prepared)
             raise
         return signed
 
@@ -252,6 +259,7 @@ class Chain(ReadableChain):
             LedgerError: It could not be written down, so it was not sent.
         """
         account = await self._nonces.account(signed.tx.sender)
+        await self._dispatcher.keep_promises(signed.tx.sender, before=signed.tx.nonce)
         if superseded := await self._journal.send(account, [signed]):
             self._announcer.say(NonceSuperseded(superseded, signed.tx.nonce))
         (outcome,) = await self._outbox.post([signed])
@@ -334,14 +342,21 @@ class Chain(ReadableChain):
         account = await self._nonces.account(self._account().address)
         return await self._journal.slots(account, SlotState.SIGNED)
 
+    def _resume(self) -> None:
+        """Take over, once and in the background, what a process that is gone had on its way."""
+        if not self._resumed and self._signer is not None:
+            self._resumed = True
+            self._supervisor.spawn(self._outbox.resume(), name="take transactions over")
+
     async def _completed(self, request: TxRequest, *, sponsored: bool = False) -> Draft:
         check_request(request)
+        self._resume()
         draft = Draft(request, self._account().address)
         for filler in self._fillers:
             if sponsored and isinstance(filler, Funds):
                 continue
             draft = await filler.fill(draft, self.rpc)
-        draft.prepared(0)  # shows what is missing before a nonce is leased
+        draft.most()  # shows what is missing before a nonce is leased
         return draft
 
     def _account(self) -> Signer:

@@ -74,8 +74,9 @@ class ReadableChain:
 
         Example:
             >>> opg = client.contracts.opg
-            >>> await client.chains.payments.read_many([opg.decimals(), opg.balance_of(friend)])
-            [18, 1000000000000000000000]
+            >>> reads = [opg.decimals(), opg.allowance(friend, opg.address)]
+            >>> await client.chains.payments.read_many(reads)
+            [18, 0]
         """
         from .reads import read_many
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 from .._core.http import HttpClient
 from .._core.tasks import together
 from ..errors import ConfigurationError, RpcError
-from ..types import AccessList, Address, Bytes32, Log, TxReceipt, bytes_to_hex
+from ..types import Address, Bytes32, Log, TxReceipt, bytes_to_hex
 from . import blocks
 from .batching import Batcher
 from .blocks import Block, BlockRef, Transaction, block_parameter
@@ -164,28 +164,6 @@ class Rpc:
         message = call_message(to, data, sender=sender, value=value, gas=gas)
         answer = await self.call("eth_call", [message, block_parameter(block)])
         return self.parse(blocks.data, answer, "a call's result")
-
-    async def estimate_gas(
-        self,
-        to: Address | None,
-        data: bytes,
-        *,
-        sender: Address,
-        value: int = 0,
-        access_list: AccessList = (),
-    ) -> int:
-        """Return the gas that the transaction would use in the latest state.
-
-        Raises:
-            RevertedError: It reverts; its reason is decoded.
-        """
-        message = call_message(to, data, sender=sender, value=value)
-        if access_list:
-            message["accessList"] = [
-                {"address": address, "storageKeys": [str(key) for key in keys]}
-                for address, keys in access_list
-            ]
-        return self.parse(blocks.quantity, await self.call("eth_estimateGas", [message]), "gas")
 
     async def get_code(self, address: Address, block: BlockRef = "latest") -> bytes:
         """Return a contract's code, empty where there is none."""

@@ -91,7 +91,11 @@ class PreparedTx:
     fee_cap: int | None = None
 
     def estimate(self) -> Amount:
-        """Return the most this transaction can cost in the chain's own coin, value included."""
+        """Return the most this transaction can cost in the chain's own coin, value included.
+
+        A stuck one may be replaced by one at a higher fee: never above ``fee_cap``, and as far as
+        the chain's ``BumpPolicy`` allows.
+        """
         return Amount(self.value + self.gas * self.max_fee_per_gas + self.l1_fee, "ETH", 18)
 
 

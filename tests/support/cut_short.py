@@ -13,11 +13,10 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
-from support.executing import Wallet, transfer
-
 from opengradient_sdk.chain import Chain
 from opengradient_sdk.chain.outbox import page
 from opengradient_sdk.signers import LocalSigner
+from support.executing import Wallet, transfer
 
 SEAMS = ("leased", "signed", "written", "broadcast")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ...types import Address, Log, TxRequest
+from ...types import Address, TxRequest
 from ..abi import Function
 from ..blocks import BlockRef
 from .base import Contract, Read
@@ -31,15 +31,6 @@ class Transfer:
     sender: Address
     recipient: Address
     amount: int
-
-    @staticmethod
-    def from_log(log: Log) -> Transfer:
-        """Return the transfer that ``log`` records.
-
-        Raises:
-            AbiError: Not a Transfer of an ERC-20 token.
-        """
-        return TRANSFER_EVENT.decode(log)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ..._core.store import Db, Store
+from ...errors import ConfigurationError, LedgerError
 from ...types import Bytes32, SignedTx
 from . import adopting, leasing, moves, page, requests
 from .page import Page, name_of
@@ -25,6 +27,7 @@ from .slots import (
 )
 
 T = TypeVar("T")
+_log: Final = logging.getLogger("opengradient_sdk.chain")
 
 
 class TxJournal:
@@ -35,13 +38,14 @@ class TxJournal:
     lease is one, and ``renew``. What a dead holder had can be leased again or taken over. Times
     are those of the store's own clock.
 
-    Every method raises ``LedgerError`` where the store cannot be read or written; then nothing of
-    what it should do was done.
+    Every method but ``leave`` raises ``LedgerError`` where the store cannot be read or written;
+    then nothing of what it should do was done.
     """
 
     def __init__(self, store: Store, *, holder: str | None = None) -> None:
         self.holder = holder or secrets.token_hex(16)
         self._store = store
+        self._is_holding = False
 
     def __repr__(self) -> str:
         return f"TxJournal(holder={self.holder!r})"
@@ -196,11 +200,20 @@ class TxJournal:
 
     async def renew(self) -> None:
         """Show that this holder is alive."""
+        self._is_holding = True
         await self._store.run(lambda db: page.renew(db, self.holder, db.now()))
 
     async def leave(self) -> None:
-        """Give back this holder's leases; all else of it can be taken over at once."""
-        await self._store.run(lambda db: page.leave(db, self.holder))
+        """Give back this holder's leases; all else of it can be taken over at once.
+
+        A store that cannot be written is logged: all of it ends by itself, a little later.
+        """
+        if not self._is_holding:
+            return  # a chain that was only read makes no file
+        try:
+            await self._store.run(lambda db: page.leave(db, self.holder))
+        except (LedgerError, ConfigurationError) as error:
+            _log.warning("the nonces of %s could not be given back: %s", self.holder, error)
 
     # Reading
 
@@ -226,4 +239,5 @@ class TxJournal:
         def on_page(db: Db) -> T:
             return work(Page.open(db, account, self.holder))
 
+        self._is_holding = True
         return await self._store.run(on_page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from ..._core.clock import SystemClock
@@ -27,7 +28,7 @@ from .nonces import NonceLeases
 from .pace import Pace
 from .pricing import FeeSource
 from .replacing import BumpPolicy, Complete, Replacer
-from .slots import Slot
+from .slots import AttemptKind, Slot
 from .tracker import Tracker
 from .verdicts import Answer, Judge
 
@@ -131,13 +132,23 @@ class Outbox:
     async def follow_slot(self, slot: Slot) -> PendingTx:
         """Return what follows a slot of the journal that has an attempt.
 
-        It is that of the transaction in the chain where one is, else of the one that is sent.
+        It is that of the transaction the slot is for: where something else was put in its place
+        and mined, waiting says so.
         """
-        followed = self._inheritance.follow(slot.attempts[-1].signed.tx.sender, slot)
+        meant = [one for one in slot.attempts if one.kind is AttemptKind.ORIGINAL] or slot.attempts
+        wanted = meant[-1].signed
+        followed = self._inheritance.follow(wanted.tx.sender, slot)
         self._tracker.wake(hurry=True)
-        wanted = slot.inclusion.hash if slot.inclusion is not None else None
-        sent = followed.attempts.get(wanted) if wanted is not None else followed.best
-        return PendingTx(slot.attempts[-1].signed if sent is None else sent.signed, followed, self)
+        return PendingTx(wanted, followed, self)
+
+    async def resume(self) -> None:
+        """Take over what the dead have left on their way; the poller does so too while it runs.
+
+        Raises:
+            RpcError, LedgerError: It could not be found out now.
+        """
+        await self._inheritance.claim(asyncio.get_running_loop().time())
+        self._tracker.wake(hurry=True)
 
     async def aclose(self) -> None:
         """End the poller and every wait. What is not final stays in the journal."""

@@ -10,6 +10,8 @@ from ...errors import (
     ChainError,
     ConfigurationError,
     NonceError,
+    RpcError,
+    Spent,
 )
 from ...signers.guard import sign_checked
 from ...signers.protocol import Signer
@@ -139,6 +141,8 @@ class Replacer:
             try:
                 await self._send(slot, best.signed, raised, "repriced")
             except Exception as error:  # noqa: BLE001 - a foreign signer may raise anything
+                if isinstance(error, RpcError) and error.spent is Spent.MAYBE:
+                    return  # it may have arrived: it is written down, followed and sent again
                 event = RepricingRefused(best.signed.hash, slot.nonce, str(error))
                 self._announcer.say(event)
 

@@ -58,12 +58,19 @@ async def chain_url(
         yield url
 
 
+def chain_at(url: str, http: HttpClient, signer: LocalSigner) -> Chain:
+    return Chain(Rpc([url], http, chain_id=CHAIN_ID), profile=PROFILE, signer=signer)
+
+
 @pytest.fixture
-def chain(chain_url: str, http: HttpClient, accounts: list[LocalSigner]) -> Chain:
-    return Chain(Rpc([chain_url], http, chain_id=CHAIN_ID), profile=PROFILE, signer=accounts[0])
+async def chain(
+    chain_url: str, http: HttpClient, accounts: list[LocalSigner]
+) -> AsyncIterator[Chain]:
+    async with chain_at(chain_url, http, accounts[0]) as chain:
+        yield chain
 
 
 @pytest.fixture
 async def anvil(http: HttpClient, accounts: list[LocalSigner]) -> AsyncIterator[Chain]:
-    async with running(Anvil, accounts) as url:
-        yield Chain(Rpc([url], http, chain_id=CHAIN_ID), profile=PROFILE, signer=accounts[0])
+    async with running(Anvil, accounts) as url, chain_at(url, http, accounts[0]) as chain:
+        yield chain

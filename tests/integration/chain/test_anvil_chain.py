@@ -9,7 +9,12 @@ from dataclasses import replace
 import pytest
 
 from opengradient_sdk.chain import Chain
-from opengradient_sdk.errors import ConfirmationTimeoutError, FeeTooLowError, ReplacedError
+from opengradient_sdk.errors import (
+    ConfirmationTimeoutError,
+    FeeTooLowError,
+    NonceError,
+    ReplacedError,
+)
 from opengradient_sdk.types import Address, SignedTx, TxRequest
 
 pytestmark = pytest.mark.anvil
@@ -79,22 +84,38 @@ async def test_a_queue_of_pending_transactions_is_mined_in_order(manual: Chain) 
 async def test_a_replaced_transaction_is_reported(manual: Chain) -> None:
     first = await manual.send(await signed_transfer(manual))
     fee = 3 * first.signed.tx.max_fee_per_gas
-    second = await manual.send(
-        await signed_transfer(
-            manual, nonce=0, max_fee_per_gas=fee, max_priority_fee_per_gas=fee, value=2
-        )
+    second = await first.replace(
+        replace(REQUEST, value=2, max_fee_per_gas=fee, max_priority_fee_per_gas=fee)
     )
+    assert (second.nonce, second.signed.tx.max_fee_per_gas) == (0, fee)
     await mine(manual)
     assert (await second.wait()).succeeded
-    with pytest.raises(ReplacedError, match="nonce 0"):
+    with pytest.raises(ReplacedError, match="nonce 0") as caught:
         await first.wait()
+    assert caught.value.by == second.hash
+    assert await manual.rpc.get_balance(BOB) == 2
 
 
 async def test_a_replacement_that_pays_too_little_is_refused(manual: Chain) -> None:
-    await manual.send(await signed_transfer(manual))
+    first = await manual.send(await signed_transfer(manual))
+    same = first.signed.tx.max_fee_per_gas
     with pytest.raises(FeeTooLowError):
-        await manual.send(await signed_transfer(manual, nonce=0, value=2))
+        await first.replace(
+            replace(REQUEST, value=2, max_fee_per_gas=same, max_priority_fee_per_gas=0)
+        )
     assert (await manual.build(REQUEST)).nonce == 1
+    await mine(manual)
+    assert (await first.wait()).hash == first.hash
+    assert await manual.rpc.get_balance(BOB) == 1
+
+
+async def test_a_nonce_that_is_being_sent_is_not_given_to_another(manual: Chain) -> None:
+    first = await manual.send(await signed_transfer(manual))
+    with pytest.raises(NonceError, match="nonce 0 is being sent") as caught:
+        await manual.build(replace(REQUEST, nonce=0, value=2))
+    assert "Replace" in caught.value.hint
+    await mine(manual)
+    assert (await first.wait()).hash == first.hash
 
 
 async def test_a_fee_below_the_base_fee_is_refused(anvil: Chain) -> None:
@@ -103,26 +124,29 @@ async def test_a_fee_below_the_base_fee_is_refused(anvil: Chain) -> None:
     assert (await anvil.build(REQUEST)).nonce == 0
 
 
-async def test_a_real_reorg_makes_it_pending_again(
+async def test_a_real_reorg_makes_it_pending_again_and_it_is_sent_again(
     manual: Chain, caplog: pytest.LogCaptureFixture
 ) -> None:
     noticed = asyncio.Event()
     await mine(manual, 3)
-    signed = await signed_transfer(manual)
-    pending = await manual.send(signed)
+    pending = await manual.send(await signed_transfer(manual))
     await mine(manual)
     waiting = asyncio.create_task(pending.wait(confirmations=4))
     with pytest.raises(ConfirmationTimeoutError, match="not yet 4 deep"):
         await pending.wait(confirmations=4, timeout=1.0)
+    given_up = (await pending.wait()).block_hash
 
     with caplog.at_level(logging.WARNING, "opengradient_sdk.chain"):
         caplog.handler.addFilter(lambda record: noticed.set() or True)
         await manual.rpc.call("anvil_reorg", [2, []])
         await asyncio.wait_for(noticed.wait(), 10)
     assert "is pending again" in caplog.records[0].getMessage()
-    assert await manual.rpc.get_receipt(pending.hash) is None
+    assert not waiting.done()
 
-    await manual.send(signed)
+    async with asyncio.timeout(10):
+        while await manual.rpc.get_transaction(pending.hash) is None:
+            pass  # nobody but the chain sends it again
     await mine(manual, 4)
     receipt = await waiting
+    assert receipt.block_hash != given_up
     assert (await manual.rpc.get_block(receipt.block_number)).hash == receipt.block_hash

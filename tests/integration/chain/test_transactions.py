@@ -86,13 +86,13 @@ async def test_a_mined_revert_has_its_reason_and_its_fee(chain: Chain) -> None:
 
 
 async def test_an_empty_account_hears_both_numbers(
-    chain_url: str, http: HttpClient, accounts: list[LocalSigner], chain: Chain
+    accounts: list[LocalSigner], chain: Chain
 ) -> None:
-    poor = Chain(chain.rpc, profile=chain.profile, signer=accounts[3])
-    with pytest.raises(InsufficientFundsError):
-        await poor.build(TxRequest(to=BOB, value=1))
-    with pytest.raises(InsufficientFundsError, match="has 0 ETH, but the transaction may cost"):
-        await poor.build(TxRequest(to=BOB))
+    async with Chain(chain.rpc, profile=chain.profile, signer=accounts[3]) as poor:
+        with pytest.raises(InsufficientFundsError):
+            await poor.build(TxRequest(to=BOB, value=1))
+        with pytest.raises(InsufficientFundsError, match="has 0 ETH, but the transaction may cost"):
+            await poor.build(TxRequest(to=BOB))
 
 
 async def test_a_used_nonce_is_refused_and_the_next_one_is_right(chain: Chain) -> None:
@@ -113,9 +113,9 @@ async def test_sending_twice_is_one_transaction(chain: Chain) -> None:
 async def test_a_transaction_sent_by_another_program_is_stepped_over(
     chain: Chain, accounts: list[LocalSigner]
 ) -> None:
-    other = Chain(chain.rpc, profile=chain.profile, signer=accounts[0])
     mine = await chain.build(TxRequest(to=BOB, value=1))
-    await other.execute(TxRequest(to=BOB, value=2))
+    async with Chain(chain.rpc, profile=chain.profile, signer=accounts[0]) as other:
+        await other.execute(TxRequest(to=BOB, value=2))
     with pytest.raises(NonceError):
         await chain.send(await chain.sign(mine))
     receipt = await chain.execute(TxRequest(to=BOB, value=3))

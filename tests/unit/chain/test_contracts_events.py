@@ -106,7 +106,6 @@ TRANSFERRED = Log(
 
 def test_transfers() -> None:
     assert Erc20.TRANSFER.decode(TRANSFERRED) == Transfer(OWNER, FRIEND, 5)
-    assert Transfer.from_log(TRANSFERRED) == Transfer(OWNER, FRIEND, 5)
     approved = dataclasses.replace(
         TRANSFERRED, topics=(Erc20.APPROVAL.topic, *TRANSFERRED.topics[1:])
     )

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from opengradient_sdk._core.http import HttpClient
+from opengradient_sdk._core.urls import ServerUrl
 from opengradient_sdk.chain.endpoint import Endpoint, EndpointFailure
 
 
@@ -56,7 +57,7 @@ async def test_batches_shrink_until_the_server_takes_them(
             [{**refusal, "id": body[0]["id"]}] if form == "a list" else refusal
         )
 
-    endpoint._url, runner = await _serve(at_most_30)
+    endpoint._server, runner = await _serve(at_most_30)
     try:
         numbers = range(100)
         assert await endpoint.exchange(echo(*numbers)) == list(numbers)
@@ -71,13 +72,13 @@ async def test_batches_shrink_until_the_server_takes_them(
         await runner.cleanup()
 
 
-async def _serve(handler: Any) -> tuple[str, web.AppRunner]:
+async def _serve(handler: Any) -> tuple[ServerUrl, web.AppRunner]:
     app = web.Application()
     app.router.add_post("/", handler)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    return "http://{}:{}".format(*runner.addresses[0][:2]), runner
+    return ServerUrl.parse("http://{}:{}".format(*runner.addresses[0][:2])), runner
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from opengradient_sdk.chain.outbox.schema import SCHEMA
 from opengradient_sdk.chain.outbox.slots import SlotState
 from opengradient_sdk.chain.pending import PendingTx
 from opengradient_sdk.chain.rpc import Rpc
-from opengradient_sdk.errors import LedgerError
+from opengradient_sdk.errors import LedgerError, ReplacedError
 
 
 @pytest.fixture
@@ -132,15 +132,15 @@ async def test_a_dead_holders_transactions_are_taken_over(
         assert states == {SlotState.MINED}
 
 
-async def test_a_taken_over_one_is_never_repriced_without_asking(
-    chain: ScriptedChain, rpc: Rpc, store: Store
+@pytest.mark.parametrize("cap", [None, 7 * 10**9])
+async def test_a_taken_over_one_keeps_the_cap_that_its_caller_set(
+    chain: ScriptedChain, rpc: Rpc, store: Store, cap: int | None
 ) -> None:
     async with open_desk(rpc, store=store) as dead:
-        await dead.sent()
+        await dead.sent(fee_cap=cap)
     async with open_desk(rpc, store=store) as heir:
-        slot = await heir.slot(0)
-        followed = await heir.outbox.follow_slot(slot)
-        assert followed._slot.fee_cap == slot.attempts[0].signed.tx.max_fee_per_gas
+        followed = await heir.outbox.follow_slot(await heir.slot(0))
+        assert followed._slot.fee_cap == cap
 
 
 async def test_a_slot_of_the_journal_is_followed(
@@ -150,12 +150,21 @@ async def test_a_slot_of_the_journal_is_followed(
     second = await first.replace()
     async with open_desk(rpc, store=store) as other:
         joined = await other.outbox.follow_slot(await other.slot(0))
-        assert joined.hash == second.hash
-        chain.mine(first.hash)
-        assert (await joined.wait()).hash == first.hash
-        await chain.looked(2)
-        again = await other.outbox.follow_slot(await other.slot(0))
-        assert again.hash == first.hash  # the one that is in the chain
+        assert joined.hash == first.hash  # what the slot is for, whichever price is mined
+        chain.mine(second.hash)
+        assert (await joined.wait()).hash == second.hash
+
+
+async def test_a_slot_whose_transaction_was_cancelled_says_so(
+    chain: ScriptedChain, rpc: Rpc, store: Store, desk: Desk
+) -> None:
+    cancelling = await (await desk.sent()).cancel()
+    chain.mine(cancelling.hash)
+    await cancelling.wait()
+    async with open_desk(rpc, store=store) as other:
+        with pytest.raises(ReplacedError) as caught:
+            await (await other.outbox.follow_slot(await other.slot(0))).wait()
+        assert caught.value.by == cancelling.hash
 
 
 async def test_another_process_that_repriced_it_is_found_out(

@@ -13,7 +13,7 @@ from opengradient_sdk.chain.outbox.journal import TxJournal
 from opengradient_sdk.chain.outbox.page import ALIVE_FOR
 from opengradient_sdk.chain.outbox.schema import SCHEMA
 from opengradient_sdk.chain.outbox.slots import Account, Leased, SlotState
-from opengradient_sdk.errors import NonceError
+from opengradient_sdk.errors import ConfigurationError, NonceError
 
 from .makers import ACCOUNT, FRIEND, included, kill, signed
 
@@ -143,3 +143,24 @@ async def test_many_slots_are_taken_over_at_once(
     await kill(store, "alice")
     taken = await bob.take_over(ACCOUNT)
     assert [slot.attempts[0].signed for slot in taken] == transactions
+
+
+async def test_leaving_a_store_that_was_not_used_makes_none(tmp_path: Path) -> None:
+    place = tmp_path / "book.sqlite"
+    store = open_store(place, SCHEMA)
+    await TxJournal(store).leave()
+    await store.aclose()
+    assert not place.exists()
+
+
+async def test_leaving_a_store_that_cannot_be_used_is_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    store = open_store(tmp_path / "file" / "book.sqlite", SCHEMA)
+    journal = TxJournal(store, holder="carol")
+    with pytest.raises(ConfigurationError):
+        await journal.lease(ACCOUNT, 1, count=0)
+    await journal.leave()  # closing must not hide why it failed
+    await store.aclose()
+    assert "the nonces of carol could not be given back" in caplog.text
