@@ -64,7 +64,8 @@ class AsyncOpenGradient:
         budget: ``"1 OPG"`` where it is not given; ``"unlimited"`` has to be spelled out.
         require: The assurance that an answer needs to be returned.
         trust: RPC endpoints to compare, accepted measurements, attestation root.
-        store: The file of the journal; ``":memory:"`` forgets open authorizations at exit.
+        store: The file of the journal, or ``postgresql://user:password@host/database``, which
+            many hosts share; ``":memory:"`` forgets open authorizations at exit.
         settlement: What happens to the hashes of question and answer: ``batch`` (the network's
             default: on chain in a Merkle tree), ``private`` (nothing) or ``individual`` (question
             and answer in plain on public storage).

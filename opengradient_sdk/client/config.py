@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 from .._core.clock import Clock
-from .._core.store import default_folder
+from .._core.store import check_location, default_folder, without_secrets
 from ..errors import ConfigurationError
 from ..payments.rules import PaymentRules
 from ..profiles import MAINNET, Profile, devnet_profile
@@ -41,9 +41,18 @@ class Trust:
     attestation_root: bytes | None = None
 
 
+class StorePlace(str):
+    """The path or the URL of a store; its ``repr`` has no password."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(without_secrets(str(self)))
+
+
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
-    """Everything a client was told, resolved. Printable: the signer shows its address only."""
+    """Everything a client was told, resolved. Printable: no key and no password shows."""
 
     signer: Signer
     profile: Profile
@@ -54,7 +63,7 @@ class ClientConfig:
     settlement: SettlementMode
     on_ambiguous: OnAmbiguous
     timeout: float
-    store: str
+    store: StorePlace
     clock: Clock = field(repr=False)
 
     @classmethod
@@ -164,13 +173,15 @@ def _budget(value: Money | None) -> int | None:
         ) from None
 
 
-def _store(store: str | os.PathLike[str] | None, profile: Profile) -> str:
+def _store(store: str | os.PathLike[str] | None, profile: Profile) -> StorePlace:
     if isinstance(store, str | os.PathLike):
-        return os.fspath(store)
+        return StorePlace(check_location(os.fspath(store)))
     if store is not None:
-        raise ConfigurationError(f"store is {store!r}", hint="Pass the path of a file.")
+        raise ConfigurationError(
+            f"store is {store!r}", hint="Pass the path of a file, or postgresql://…"
+        )
     folder = Path(profile.state_dir) if profile.state_dir else default_folder()
-    return str(folder / f"{profile.name}-{profile.payments.chain_id}.sqlite")
+    return StorePlace(folder / f"{profile.name}-{profile.payments.chain_id}.sqlite")
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

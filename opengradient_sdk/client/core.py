@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -235,13 +236,14 @@ class Core:
                 await self.look_up(life)
 
     async def aclose(self) -> None:
-        """End every task, then close connections and files."""
-        await self.supervisor.aclose()
-        if "chains" in self.__dict__:  # made at the first transaction only
-            for chain in {self.chains.payments, self.chains.registry}:
-                await chain.aclose()
-        await self.http.aclose()
-        await self.store.aclose()
+        """End every task, then close connections and files: all of them, whatever one says."""
+        async with AsyncExitStack() as closing:  # the last one that was pushed is closed first
+            closing.push_async_callback(self.store.aclose)
+            closing.push_async_callback(self.http.aclose)
+            if "chains" in self.__dict__:  # made at the first transaction only
+                for chain in {self.chains.payments, self.chains.registry}:
+                    closing.push_async_callback(chain.aclose)
+            closing.push_async_callback(self.supervisor.aclose)
 
 
 def _charged(status: PaymentStatus) -> int:

@@ -6,10 +6,11 @@ client, and so are the names and signatures.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from .._core.clock import Clock
 from .._core.portal import Portal
@@ -227,6 +228,11 @@ class SyncPendingTx(Twin[PendingTx]):
         """The transaction's hash."""
         return self.find().hash
 
+    @property
+    def nonce(self) -> int:
+        """The transaction's nonce."""
+        return self.find().nonce
+
     def replace(
         self, request: TxRequest | None = None, *, fee_bump: int | None = None
     ) -> SyncPendingTx:
@@ -346,6 +352,8 @@ class OpenGradient:
         async def waited() -> R:
             return await work
 
+        if asyncio.iscoroutine(work):  # as it is, so that a closed client ends it unstarted
+            return self._portal.call(cast(Coroutine[Any, Any, R], work))
         return self._portal.call(waited())
 
     def __enter__(self) -> Self:

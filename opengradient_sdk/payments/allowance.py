@@ -37,6 +37,10 @@ class _Sponsored:
     signed: SignedTx
     amount: int
 
+    def covers(self, cap: int, funds: Funds) -> bool:
+        """Whether it can still be mined, and is enough for ``cap`` atoms then."""
+        return self.amount >= cap and self.signed.tx.nonce >= funds.transaction_count
+
 
 class AllowanceKeeper:
     """Makes sure that a node can collect what is about to be authorized.
@@ -153,9 +157,10 @@ class AllowanceKeeper:
         return max(self._approval, cap)
 
     async def _sponsored_approval(self, cap: int, funds: Funds) -> _Sponsored:
-        known = self._sponsored or await self._promised(cap)
-        if known and known.amount >= cap and known.signed.tx.nonce >= funds.transaction_count:
-            self._sponsored = known
+        known = self._sponsored
+        if known is None or not known.covers(cap, funds):
+            known = self._sponsored = await self._promised(cap, funds)
+        if known is not None:
             return known
         amount = self._amount(cap)
         request = self._opg.approve(self._profile.permit2, amount)
@@ -164,13 +169,13 @@ class AllowanceKeeper:
         self._sponsored = _Sponsored(await chain.sign(prepared, sponsored=True), amount)
         return self._sponsored
 
-    async def _promised(self, cap: int) -> _Sponsored | None:
+    async def _promised(self, cap: int, funds: Funds) -> _Sponsored | None:
         """Return an approval that was handed out before, perhaps by another process."""
         for slot in await self._chain().reserved():
             signed = slot.attempts[-1].signed
-            amount = self._approved_by(signed.tx)
-            if slot.sponsored and amount >= cap:
-                return _Sponsored(signed, amount)
+            approval = _Sponsored(signed, self._approved_by(signed.tx))
+            if slot.sponsored and approval.covers(cap, funds):
+                return approval
         return None
 
     def _approved_by(self, tx: PreparedTx) -> int:

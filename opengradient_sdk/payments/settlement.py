@@ -14,7 +14,7 @@ from typing import Final
 
 from ..chain.abi import AbiError
 from ..chain.blocks import Block, Transaction
-from ..chain.contracts import ExactProxy, Permit2, SettleCall, Transfer, UptoProxy
+from ..chain.contracts import ExactProxy, Permit2, SettleCall, UptoProxy
 from ..chain.contracts.erc20 import TRANSFER_EVENT
 from ..chain.rpc import Rpc
 from ..errors import ChainError
@@ -200,6 +200,6 @@ def _padded(address: Address) -> Bytes32:
 
 def _moved(log: Log) -> int:
     try:
-        return Transfer.from_log(log).amount
+        return TRANSFER_EVENT.decode(log).amount
     except AbiError as error:
         raise ChainError(f"the token's Transfer event is not readable: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .db import Db, Row, Schema, Store, Value
-from .location import default_folder, open_store
+from .location import check_location, default_folder, open_store
 from .postgres import PostgresStore
 from .postgres_url import without_secrets
 from .sqlite import IN_MEMORY, SqliteStore
@@ -17,6 +17,7 @@ __all__ = [
     "SqliteStore",
     "Store",
     "Value",
+    "check_location",
     "default_folder",
     "open_store",
     "without_secrets",

@@ -271,6 +271,7 @@ async def test_closing_ends_calls_under_way_and_sends_nothing_again(
     calling = asyncio.create_task(buyer.ask())
     while not any(session.in_flight for session in net.nodes[0].sessions):
         await asyncio.wait([calling], timeout=0.02)
+        assert not calling.done(), calling.exception()
     before = net.nodes[0].requests[CHAT]
     await buyer.client.aclose()
     with pytest.raises(PaymentOutcomeUnknownError) as error:

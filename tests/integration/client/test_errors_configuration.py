@@ -228,6 +228,39 @@ async def test_a_store_that_is_no_database_stops_the_payment(
     await _assert_nothing_paid(one)
 
 
+async def test_a_wallet_without_a_server_for_its_store_pays_nothing(
+    customer: CustomerFactory,
+) -> None:
+    store = "postgresql://me:pass-word@127.0.0.1:1/journal?connect_timeout=1"
+    one = await customer(store=store)
+
+    with refused(LedgerError, "me:***@127.0.0.1:1", hint="Is PostgreSQL running") as caught:
+        await one.ask()
+
+    _assert_forgotten(caught.error, "pass-word")
+    await _assert_nothing_paid(one)
+
+
+def test_the_url_of_a_store_goes_through_and_its_password_is_not_shown(net: Devnet) -> None:
+    store = "postgresql://me:pass-word@host/journal?sslmode=require"
+    client = AsyncOpenGradient(signer="0x" + _DIGITS, network=net.profile, store=store)
+
+    assert client.config.store == store
+    for shown in (repr(client), repr(client.config), str(client.config)):
+        assert "postgresql://me:***@host/journal?sslmode=require" in shown
+        assert "pass-word" not in shown
+
+
+@pytest.mark.parametrize("store", ["mysql://me:pass-word@host/journal", "sqlite:///journal.sqlite"])
+def test_the_url_of_another_kind_of_store_is_refused(net: Devnet, store: str) -> None:
+    kind = store.partition(":")[0]
+
+    with refused(ConfigurationError, f"{kind}://", hint="postgresql://") as caught:
+        AsyncOpenGradient(signer="0x" + _DIGITS, network=net.profile, store=store)
+
+    assert "pass-word" not in str(caught.error)
+
+
 async def test_a_client_of_an_unreachable_folder_works_with_another_store(
     net: Devnet, customer: CustomerFactory, tmp_path: Path
 ) -> None:

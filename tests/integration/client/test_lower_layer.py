@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from opengradient_sdk import Address, Amount, Devnet, PaymentState, TxRequest
-from opengradient_sdk.chain.contracts import Transfer
+from opengradient_sdk.chain.contracts import Erc20, Transfer
 from opengradient_sdk.client.resources.payments import Challenge
 from opengradient_sdk.errors import (
     BudgetExceededError,
@@ -200,7 +200,7 @@ class TestChains:
         assert pending.hash == signed.hash
         receipt = await pending.wait(confirmations=1, timeout=10)
         assert receipt.succeeded
-        assert Transfer.from_log(receipt.logs[0]) == Transfer(buyer.signer.address, friend, 5)
+        assert Erc20.TRANSFER.decode(receipt.logs[0]) == Transfer(buyer.signer.address, friend, 5)
         assert await opg.balance_of(friend) == before + 5
 
     async def test_fields_that_the_caller_set_win(self, buyer: Customer) -> None:

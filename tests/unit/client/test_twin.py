@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import threading
+from inspect import getmembers_static
 from typing import Any
 
 import pytest
@@ -35,8 +36,9 @@ PARTS = [
     (PendingTx, twin.SyncPendingTx),
     (Chain, twin.SyncChain),
 ]
-# a chain of one's own is opened with Chain.connect, and web3.py is async here
-ASYNC_ONLY = {Chain: {"connect", "web3"}}
+# a chain of one's own is opened with Chain.connect (the client closes its own), and web3.py and
+# an endless iterator are async here
+ASYNC_ONLY = {Chain: {"connect", "aclose", "web3", "watch"}}
 # what hands over something that has a twin of its own
 TWINNED = {
     "AsyncIterator[str]": "Iterator[str]",
@@ -46,8 +48,8 @@ TWINNED = {
 
 
 def public(kind: type) -> dict[str, Any]:
-    """The public methods and properties that a class itself defines."""
-    return {name: member for name, member in vars(kind).items() if not name.startswith("_")}
+    """The public methods and properties of a class."""
+    return {name: member for name, member in getmembers_static(kind) if not name.startswith("_")}
 
 
 def signature_of(member: Any) -> tuple[list[tuple[object, ...]], str]:

@@ -24,7 +24,7 @@ from opengradient_sdk._core.store import (
     open_store,
     without_secrets,
 )
-from opengradient_sdk.errors import LedgerError, Spent
+from opengradient_sdk.errors import ConfigurationError, LedgerError, Spent
 
 SCHEMA = Schema("test", ("CREATE TABLE item (name TEXT PRIMARY KEY, size BIGINT)",))
 
@@ -300,6 +300,15 @@ def test_the_place_says_which_store_it_is(tmp_path: Path) -> None:
     assert isinstance(open_store(":memory:"), SqliteStore)
     assert isinstance(open_store("postgres://nobody@nowhere.invalid/x"), PostgresStore)
     assert isinstance(open_store("postgresql:///x"), PostgresStore)
+
+
+@pytest.mark.parametrize("kind", ["mysql", "postgresql+psycopg", "https", "POSTGRESQL", "file"])
+def test_the_url_of_another_kind_of_store_is_refused_without_its_password(kind: str) -> None:
+    with pytest.raises(ConfigurationError, match="no store can be kept at") as caught:
+        open_store(f"{kind}://me:secret@host/db")
+    assert f"{kind}://" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "postgresql://" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from opengradient_sdk.chain import Draft
 from opengradient_sdk.chain.contracts import Erc20
+from opengradient_sdk.chain.outbox.slots import Attempt, AttemptKind, Slot, SlotState
 from opengradient_sdk.errors import (
     AllowanceError,
     ChainError,
@@ -17,14 +18,14 @@ from opengradient_sdk.errors import (
     InsufficientOPGError,
     PolicyRejectedError,
 )
-from opengradient_sdk.payments.allowance import AllowanceKeeper, Funds, KeepPromise
+from opengradient_sdk.payments.allowance import AllowanceKeeper, Funds
 from opengradient_sdk.payments.extensions import ERC20_APPROVAL, approve_call
 from opengradient_sdk.payments.policy import PaymentPolicy, PaymentRules
 from opengradient_sdk.profiles import DEVNET
 from opengradient_sdk.signers import GuardedSigner
-from opengradient_sdk.types import Address, PreparedTx, SignedTx, TxRequest, bytes_to_hex
+from opengradient_sdk.types import PreparedTx, SignedTx, TxRequest, bytes_to_hex
 
-from .makers import CAP, OWNER, SIGNER
+from .makers import CAP, OWNER, SIGNER, STRANGER
 
 APPROVAL = 10 * CAP
 RICH = Funds(balance=CAP, allowance=0, transaction_count=4, block_number=9)
@@ -47,7 +48,7 @@ class OneChain:
         self.built: list[PreparedTx] = []
         self.executed: list[TxRequest] = []
         self.broke = False
-        self.sent: list[SignedTx] = []
+        self.slots: list[Slot] = []
         policy = PaymentPolicy(DEVNET, PaymentRules(), max_approval=APPROVAL)
         self.signer = GuardedSigner(SIGNER, policy)
 
@@ -73,19 +74,19 @@ class OneChain:
         self.built.append(prepared)
         return prepared
 
-    async def sign(self, prepared: PreparedTx) -> SignedTx:
-        return await self.signer.sign_transaction(prepared)
+    async def sign(self, prepared: PreparedTx, *, sponsored: bool = False) -> SignedTx:
+        signed = await self.signer.sign_transaction(prepared)
+        self.keep(signed, sponsored=sponsored)
+        return signed
 
-    async def send(self, signed: SignedTx) -> OneChain:
-        self.sent.append(signed)
-        return self
+    def keep(self, signed: SignedTx, *, sponsored: bool) -> None:
+        attempt = Attempt(signed, AttemptKind.ORIGINAL, refused=False)
+        self.slots.append(
+            Slot(signed.tx.nonce, SlotState.SIGNED, "holder", sponsored, None, (attempt,), None)
+        )
 
-    async def wait(self) -> None:
-        self.nonce += 1
-
-    async def transaction_count(self, owner: Address) -> int:
-        assert owner == OWNER
-        return self.nonce
+    async def reserved(self) -> list[Slot]:
+        return self.slots
 
     async def execute(self, request: TxRequest) -> None:
         if self.broke:
@@ -222,32 +223,82 @@ async def test_without_coin_for_the_fee_it_says_what_to_do(chain: OneChain) -> N
     assert "does not sponsor" in error.value.hint
 
 
-DRAFT = Draft(TxRequest(), OWNER)
+def approval_of(amount: int, *, nonce: int = 4) -> PreparedTx:
+    """An approval as another process of the same wallet signed it, at a fee of that time."""
+    return PreparedTx(
+        chain_id=DEVNET.payments.chain_id,
+        sender=OWNER,
+        nonce=nonce,
+        to=DEVNET.opg,
+        data=approve_call(DEVNET.permit2, amount),
+        value=0,
+        gas=70_000,
+        max_fee_per_gas=3 * 10**6,
+        max_priority_fee_per_gas=1,
+    )
 
 
-async def fill(chain: OneChain, keeper: AllowanceKeeper) -> Draft:
-    return await KeepPromise(keeper).fill(DRAFT, chain)  # type: ignore[arg-type]
+async def attached_to(chain: OneChain) -> str:
+    """The bytes that a keeper who has promised nothing itself attaches."""
+    attached = await keeper_on(chain).cover(CAP, RICH, SPONSORED)
+    assert attached is not None
+    return attached[ERC20_APPROVAL]["info"]["signedTransaction"]  # type: ignore[index,no-any-return]
 
 
-async def test_what_was_promised_goes_out_before_the_accounts_own_transactions(
+async def test_what_another_process_promised_is_attached_byte_for_byte(chain: OneChain) -> None:
+    promised = await chain.sign(approval_of(CAP), sponsored=True)
+    assert await attached_to(chain) == bytes_to_hex(promised.raw)
+    assert not chain.built
+
+
+async def test_a_keeper_finds_its_own_promise_again_after_a_restart(chain: OneChain) -> None:
+    first = await attached_to(chain)
+    assert await attached_to(chain) == first
+    assert len(chain.built) == 1
+
+
+async def test_a_promise_of_too_little_is_not_attached(chain: OneChain) -> None:
+    await chain.sign(approval_of(CAP - 1), sponsored=True)
+    chain.nonce = 5
+    first = await attached_to(chain)
+    (prepared,) = chain.built
+    assert (prepared.nonce, prepared.data) == (5, approve_call(DEVNET.permit2, APPROVAL))
+    assert first == bytes_to_hex(chain.slots[-1].attempts[-1].signed.raw)
+
+
+async def test_a_promise_whose_nonce_is_used_is_not_attached(chain: OneChain) -> None:
+    used = await chain.sign(approval_of(CAP, nonce=RICH.transaction_count - 1), sponsored=True)
+    assert await attached_to(chain) != bytes_to_hex(used.raw)
+    assert [prepared.nonce for prepared in chain.built] == [4]
+
+
+async def test_the_promise_that_still_counts_is_found_behind_one_that_is_used(
     chain: OneChain,
 ) -> None:
-    keeper = keeper_on(chain)
-    await keeper.cover(CAP, RICH, SPONSORED)
-    assert await fill(chain, keeper) is DRAFT
-    assert [signed.tx for signed in chain.sent] == chain.built
-    await fill(chain, keeper)
-    assert len(chain.sent) == 1
+    await chain.sign(approval_of(CAP, nonce=RICH.transaction_count - 1), sponsored=True)
+    good = await chain.sign(approval_of(CAP), sponsored=True)
+    assert await attached_to(chain) == bytes_to_hex(good.raw)
+    assert not chain.built
 
 
-async def test_a_promise_that_was_kept_by_its_sponsor_is_not_sent_again(chain: OneChain) -> None:
-    keeper = keeper_on(chain)
-    await keeper.cover(CAP, RICH, SPONSORED)
-    chain.nonce = 5
-    assert await fill(chain, keeper) is DRAFT
-    assert not chain.sent
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"to": STRANGER},
+        {"data": approve_call(STRANGER, APPROVAL)},
+        {"data": b""},
+        {"to": None, "data": b"\x60" * 68},
+    ],
+    ids=["another token", "another spender", "no call", "a contract"],
+)
+async def test_other_transactions_that_wait_are_no_promise(
+    chain: OneChain, other: dict[str, Any]
+) -> None:
+    signed = await SIGNER.sign_transaction(replace(approval_of(CAP), **other))
+    chain.keep(signed, sponsored=True)
+    assert await attached_to(chain) != bytes_to_hex(signed.raw)
 
 
-async def test_without_a_promise_nothing_is_sent(chain: OneChain) -> None:
-    assert await fill(chain, keeper_on(chain)) is DRAFT
-    assert not chain.sent
+async def test_an_approval_of_the_owners_own_is_not_handed_out(chain: OneChain) -> None:
+    own = await chain.sign(approval_of(APPROVAL))
+    assert await attached_to(chain) != bytes_to_hex(own.raw)
