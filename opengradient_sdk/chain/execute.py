@@ -39,7 +39,10 @@ _UNTIL_THE_END: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for all requests of one run. ``complete`` fills the open fields in."""
+    """What holds for all requests of one run. ``complete`` fills the open fields in.
+
+    A request's task starts when it has a place among those that are ``building``.
+    """
 
     complete: Callable[[TxRequest], Awaitable[Draft]]
     owner: Address
@@ -57,6 +60,7 @@ class _Way:
     key: RequestKey | None
     number: int
     turns: _Turns
+    is_built: bool = False
     item: Item | None = None
     known: SignedTx | None = None
     trouble: RpcError | None = None
@@ -106,6 +110,7 @@ class Executor:
             async with asyncio.TaskGroup() as group:
                 for number, (request, key) in enumerate(zip(requests, keys, strict=True)):
                     await room.acquire()
+                    await building.acquire()
                     task = group.create_task(
                         self._outcome(terms, _Way(request, key, number, turns))
                     )
@@ -132,6 +137,7 @@ class Executor:
                 pending = await self._sent_in_time(terms, way)
             finally:
                 self._unsent.discard(task)
+                _built(terms, way)
                 way.turns.over(way.number)
             left = terms.deadline - asyncio.get_running_loop().time()
             return await pending.wait(terms.confirmations, max(left, 0.0))
@@ -154,6 +160,7 @@ class Executor:
 
     async def _sent(self, terms: Terms, way: _Way) -> PendingTx:
         ready = await self._ready(terms, way)
+        _built(terms, way)
         await way.turns.come(way.number)
         if isinstance(ready, PendingTx):
             return ready
@@ -167,10 +174,9 @@ class Executor:
             if known is not None and is_signed(known):
                 way.known = known.slot.attempts[-1].signed
                 return await self._outbox.follow_slot(known.slot)
-        async with terms.building:
-            return await self._built(terms, way)
+        return await self._draft(terms, way)
 
-    async def _built(self, terms: Terms, way: _Way) -> Draft:
+    async def _draft(self, terms: Terms, way: _Way) -> Draft:
         """Fill the request in, going on through outages of a chain that was there before."""
 
         def is_outage(error: BaseException) -> bool:
@@ -200,6 +206,13 @@ class Executor:
         finally:
             del self._under_way[key.id]
             over.set()
+
+
+def _built(terms: Terms, way: _Way) -> None:
+    """Make room for the next request to be built, once."""
+    if not way.is_built:
+        way.is_built = True
+        terms.building.release()
 
 
 class _Turns:
