@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Self
 
 from .._core.clock import Clock, SystemClock
@@ -168,12 +168,13 @@ class Chain(ReadableChain):
         """Stop following; what is not final is taken over by whoever uses the same store next."""
         self._resumed = True
         self._dispatcher.close()
-        await self._executor.aclose()
-        await self._outbox.aclose()
-        await self._supervisor.aclose()
-        await self._journal.leave()
-        if self._own_store:
-            await self._store.aclose()
+        async with AsyncExitStack() as closing:  # the last one that was pushed is closed first
+            if self._own_store:
+                closing.push_async_callback(self._store.aclose)
+            closing.push_async_callback(self._journal.leave)
+            closing.push_async_callback(self._supervisor.aclose)
+            closing.push_async_callback(self._outbox.aclose)
+            closing.push_async_callback(self._executor.aclose)
 
     async def build(self, request: TxRequest, *, sponsored: bool = False) -> PreparedTx:
         """Return the whole transaction, every field visible, with a nonce leased for it.
