@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 
 from .._core.retry import retry
@@ -30,7 +31,8 @@ from .pending import Confirmations, PendingTx
 
 Outcome = TxReceipt | OpenGradientError
 
-_BUILT_AT_ONCE: Final = 256
+_MOST_UNSENT: Final = 512
+"""Requests that are built and signed at a time, so that sending starts with the first of many."""
 _MOST_UNCONFIRMED: Final = 8_192
 _BUILD_TRIES: Final = 3
 _UNTIL_THE_END: Final = 1_000_000
@@ -39,17 +41,13 @@ _UNTIL_THE_END: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for all requests of one run. ``complete`` fills the open fields in.
-
-    A request's task starts when it has a place among those that are ``building``.
-    """
+    """What holds for all requests of one run. ``complete`` fills the open fields in."""
 
     complete: Callable[[TxRequest], Awaitable[Draft]]
     owner: Address
     confirmations: Confirmations
     timeout: float
     deadline: float
-    building: asyncio.Semaphore
 
 
 @dataclass(slots=True, eq=False)
@@ -60,7 +58,7 @@ class _Way:
     key: RequestKey | None
     number: int
     turns: _Turns
-    is_built: bool = False
+    is_unsent: bool = True
     item: Item | None = None
     known: SignedTx | None = None
     trouble: RpcError | None = None
@@ -81,6 +79,7 @@ class Executor:
         self._dispatcher = dispatcher
         self._under_way: dict[str, tuple[RequestKey, asyncio.Event]] = {}
         self._unsent: set[asyncio.Task[Outcome]] = set()
+        self._unsent_room = asyncio.Semaphore(_MOST_UNSENT)
         self._closed = False
 
     async def run(
@@ -101,8 +100,7 @@ class Executor:
         _check(confirmations)
         keys = _keys(requests, request_ids)
         deadline = asyncio.get_running_loop().time() + timeout
-        building = asyncio.Semaphore(_BUILT_AT_ONCE)
-        terms = Terms(complete, owner, confirmations, timeout, deadline, building)
+        terms = Terms(complete, owner, confirmations, timeout, deadline)
         room = asyncio.Semaphore(_MOST_UNCONFIRMED)
         turns = _Turns()
         running: list[asyncio.Task[Outcome]] = []
@@ -110,11 +108,11 @@ class Executor:
             async with asyncio.TaskGroup() as group:
                 for number, (request, key) in enumerate(zip(requests, keys, strict=True)):
                     await room.acquire()
-                    await building.acquire()
-                    task = group.create_task(
-                        self._outcome(terms, _Way(request, key, number, turns))
-                    )
-                    task.add_done_callback(lambda _: room.release())
+                    await self._unsent_room.acquire()
+                    way = _Way(request, key, number, turns)
+                    task = group.create_task(self._outcome(terms, way))
+                    # also for one that is cancelled before it has begun
+                    task.add_done_callback(partial(self._over, way, room))
                     running.append(task)
         except BaseExceptionGroup as failures:  # no failure of a request: a mistake somewhere
             raise failures.exceptions[0] from None
@@ -129,6 +127,16 @@ class Executor:
         if ending:
             await asyncio.wait(ending)
 
+    def _over(self, way: _Way, room: asyncio.Semaphore, _task: asyncio.Task[Outcome]) -> None:
+        room.release()
+        self._make_room(way)
+
+    def _make_room(self, way: _Way) -> None:
+        """Let another request be built, once."""
+        if way.is_unsent:
+            way.is_unsent = False
+            self._unsent_room.release()
+
     async def _outcome(self, terms: Terms, way: _Way) -> Outcome:
         task = cast("asyncio.Task[Outcome]", asyncio.current_task())
         self._unsent.add(task)
@@ -137,7 +145,7 @@ class Executor:
                 pending = await self._sent_in_time(terms, way)
             finally:
                 self._unsent.discard(task)
-                _built(terms, way)
+                self._make_room(way)
                 way.turns.over(way.number)
             left = terms.deadline - asyncio.get_running_loop().time()
             return await pending.wait(terms.confirmations, max(left, 0.0))
@@ -160,7 +168,6 @@ class Executor:
 
     async def _sent(self, terms: Terms, way: _Way) -> PendingTx:
         ready = await self._ready(terms, way)
-        _built(terms, way)
         await way.turns.come(way.number)
         if isinstance(ready, PendingTx):
             return ready
@@ -206,13 +213,6 @@ class Executor:
         finally:
             del self._under_way[key.id]
             over.set()
-
-
-def _built(terms: Terms, way: _Way) -> None:
-    """Make room for the next request to be built, once."""
-    if not way.is_built:
-        way.is_built = True
-        terms.building.release()
 
 
 class _Turns:

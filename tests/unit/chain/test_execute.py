@@ -22,6 +22,7 @@ from support.scripted_chain import ScriptedChain, error
 
 from opengradient_sdk._core.store import Store, open_store
 from opengradient_sdk.chain import Chain, Rpc, TransactionsTakenOver
+from opengradient_sdk.chain.execute import _MOST_UNSENT
 from opengradient_sdk.chain.outbox.schema import SCHEMA
 from opengradient_sdk.errors import (
     ChainError,
@@ -30,6 +31,7 @@ from opengradient_sdk.errors import (
     InsufficientFundsError,
     OpenGradientError,
     RequestConflictError,
+    RevertedError,
     RpcError,
     SignerError,
     SigningRejectedError,
@@ -491,3 +493,25 @@ async def test_a_chain_that_was_never_there_is_given_up_soon(
         with pytest.raises(RpcError, match="no RPC endpoint answered"):
             await chain.execute(transfer(1), timeout=1_000_000)
     assert pool.sent == []
+
+
+async def test_an_id_that_is_done_is_not_simulated_again(
+    chain: Chain, node: Any, pool: Mempool
+) -> None:
+    first = await chain.execute(transfer(1), request_id="rent")
+    node.results["eth_estimateGas"] = {"__error__": {"code": 3, "message": "execution reverted"}}
+    assert await chain.execute(transfer(1), request_id="rent") == first
+    with pytest.raises(RevertedError):
+        await chain.execute(transfer(1), request_id="next month")
+    assert len(pool.sent) == 1
+
+
+async def test_many_that_are_cancelled_leave_room_for_others(chain: Chain, pool: Mempool) -> None:
+    for _ in range(3):
+        running = asyncio.create_task(chain.execute_many([transfer(9)] * 600))
+        await asyncio.sleep(0)  # its tasks are made, and most have not begun
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert (await chain.execute(transfer(1))).succeeded
+    assert chain._executor._unsent_room._value == _MOST_UNSENT
