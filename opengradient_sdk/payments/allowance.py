@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -37,9 +37,9 @@ class _Sponsored:
     signed: SignedTx
     amount: int
 
-    def covers(self, cap: int, funds: Funds) -> bool:
-        """Whether it can still be mined, and is enough for ``cap`` atoms then."""
-        return self.amount >= cap and self.signed.tx.nonce >= funds.transaction_count
+    def counts(self, funds: Funds) -> bool:
+        """Whether it is an approval that can still be mined."""
+        return self.amount > 0 and self.signed.tx.nonce >= funds.transaction_count
 
 
 class AllowanceKeeper:
@@ -158,25 +158,38 @@ class AllowanceKeeper:
 
     async def _sponsored_approval(self, cap: int, funds: Funds) -> _Sponsored:
         known = self._sponsored
-        if known is None or not known.covers(cap, funds):
-            known = self._sponsored = await self._promised(cap, funds)
-        if known is not None:
-            return known
+        if known is None or not (known.counts(funds) and self._fits(known, cap)):
+            promised = await self._promised(funds)
+            fitting = next((one for one in promised if self._fits(one, cap)), None)
+            known = fitting or await self._promise(cap, promised)
+        self._sponsored = known
+        return known
+
+    def _fits(self, approval: _Sponsored, cap: int) -> bool:
+        """Whether it is enough, and no more than this client's own rules would sign.
+
+        The store may have one from a client with a larger budget.
+        """
+        return cap <= approval.amount <= self._amount(cap)
+
+    async def _promise(self, cap: int, unfit: Sequence[_Sponsored]) -> _Sponsored:
+        """Sign an approval in the place of the first ``unfit`` one, so that this is mined."""
         amount = self._amount(cap)
         request = self._opg.approve(self._profile.permit2, amount)
+        nonce = unfit[0].signed.tx.nonce if unfit else None
         chain = self._chain()
-        prepared = await chain.build(replace(request, gas=_SPONSORED_GAS), sponsored=True)
-        self._sponsored = _Sponsored(await chain.sign(prepared, sponsored=True), amount)
-        return self._sponsored
+        prepared = await chain.build(
+            replace(request, gas=_SPONSORED_GAS, nonce=nonce), sponsored=True
+        )
+        return _Sponsored(await chain.sign(prepared, sponsored=True), amount)
 
-    async def _promised(self, cap: int, funds: Funds) -> _Sponsored | None:
-        """Return an approval that was handed out before, perhaps by another process."""
-        for slot in await self._chain().reserved():
-            signed = slot.attempts[-1].signed
-            approval = _Sponsored(signed, self._approved_by(signed.tx))
-            if slot.sponsored and approval.covers(cap, funds):
-                return approval
-        return None
+    async def _promised(self, funds: Funds) -> list[_Sponsored]:
+        """Return the approvals that were handed out before, perhaps by another process."""
+        signed = [
+            slot.attempts[-1].signed for slot in await self._chain().reserved() if slot.sponsored
+        ]
+        approvals = [_Sponsored(one, self._approved_by(one.tx)) for one in signed]
+        return [approval for approval in approvals if approval.counts(funds)]
 
     def _approved_by(self, tx: PreparedTx) -> int:
         approval = self._opg.approve(self._profile.permit2, 0).data

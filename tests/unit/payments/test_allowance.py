@@ -63,7 +63,7 @@ class OneChain:
         prepared = PreparedTx(
             chain_id=DEVNET.payments.chain_id,
             sender=OWNER,
-            nonce=self.nonce,
+            nonce=self.nonce if request.nonce is None else request.nonce,
             to=request.to,
             data=request.data,
             value=request.value,
@@ -257,12 +257,17 @@ async def test_a_keeper_finds_its_own_promise_again_after_a_restart(chain: OneCh
     assert len(chain.built) == 1
 
 
-async def test_a_promise_of_too_little_is_not_attached(chain: OneChain) -> None:
-    await chain.sign(approval_of(CAP - 1), sponsored=True)
+@pytest.mark.parametrize("amount", [CAP - 1, APPROVAL + 1], ids=["too little", "too much"])
+async def test_a_promise_that_does_not_fit_is_superseded_and_not_attached(
+    chain: OneChain, amount: int
+) -> None:
+    # signed by a client with other rules: attaching it would go past this one's policy, and
+    # another one behind it could not be mined before it
+    chain.keep(await SIGNER.sign_transaction(approval_of(amount)), sponsored=True)
     chain.nonce = 5
     first = await attached_to(chain)
     (prepared,) = chain.built
-    assert (prepared.nonce, prepared.data) == (5, approve_call(DEVNET.permit2, APPROVAL))
+    assert (prepared.nonce, prepared.data) == (4, approve_call(DEVNET.permit2, APPROVAL))
     assert first == bytes_to_hex(chain.slots[-1].attempts[-1].signed.raw)
 
 
