@@ -73,10 +73,7 @@ class Dispatcher:
         Raises:
             NonceError: The one that ``draft`` names is on its way.
             RpcError, LedgerError: No nonce is leased.
-            TransactionError: The chain is closed.
         """
-        if self._closed:
-            raise closed()
         named = draft.request.nonce is not None
         leasing = self._claimed(draft) if named else self._lease(draft.sender, 1, sending=False)
         return (await self._held(draft.sender, leasing))[0]
@@ -98,6 +95,15 @@ class Dispatcher:
         """
         releasing = self._supervisor.spawn(self._released(unsigned), name="give a nonce back")
         await asyncio.shield(releasing)
+
+    def check_open(self) -> None:
+        """Return if it takes anything.
+
+        Raises:
+            TransactionError: The chain is closed.
+        """
+        if self._closed:
+            raise closed()
 
     def close(self) -> None:
         """Take nothing more; the supervisor ends what is under way."""

@@ -27,7 +27,7 @@ from .items import Item, closed, is_signed
 from .outbox.nonces import NonceLeases
 from .outbox.outbox import Outbox
 from .outbox.slots import RequestKey
-from .pending import Confirmations, PendingTx
+from .pending import Confirmations, PendingTx, check_confirmations
 
 Outcome = TxReceipt | OpenGradientError
 
@@ -97,7 +97,7 @@ class Executor:
         Raises:
             ConfigurationError: Not one id for each request, or one twice; or no confirmation.
         """
-        _check(confirmations)
+        check_confirmations(confirmations)
         keys = _keys(requests, request_ids)
         deadline = asyncio.get_running_loop().time() + timeout
         terms = Terms(complete, owner, confirmations, timeout, deadline)
@@ -242,15 +242,6 @@ class _Turns:
             turn.set_result(None)
 
 
-def _check(confirmations: Confirmations) -> None:
-    """Refuse before anything is sent what nobody can wait for afterwards."""
-    if isinstance(confirmations, int) and confirmations < 1:
-        raise ConfigurationError(
-            f"nobody can wait for {confirmations} confirmations of a transaction",
-            hint="Its own block is the first confirmation: ask for 1 or more. Nothing was sent.",
-        )
-
-
 def _keys(
     requests: Sequence[TxRequest], request_ids: Sequence[str] | None
 ) -> list[RequestKey | None]:
@@ -263,7 +254,7 @@ def _keys(
             hint="Each request needs an id of its own, or none of them has one.",
         )
     for request, name in zip(requests, request_ids, strict=True):
-        if not name or request.nonce is not None:
+        if type(name) is not str or not name or request.nonce is not None:
             raise ConfigurationError(
                 f"the request with the id {name!r} cannot be told from others later",
                 hint="Pass a text that is not empty, and leave nonce open: the id keeps it.",

@@ -229,7 +229,7 @@ class Fees:
         now = self._clock.now()
         try:
             market = await _market(rpc, self._strategy.percentile)
-        except Exception as error:
+        except Exception as error:  # whatever it is, those who wait for this reading raise it too
             reading.set_exception(error)
             reading.exception()  # perhaps nobody else has asked; then nobody else will look
             raise

@@ -82,6 +82,6 @@ def is_signed(known: Known) -> bool:
 def closed() -> TransactionError:
     """Return the error of what was not signed when the chain was closed."""
     return TransactionError(
-        "the chain was closed before the transaction was signed",
-        hint="Nothing was sent. Keep the Chain (or the client) open until execute returns.",
+        "the chain is closed, so nothing more is signed or sent",
+        hint="Nothing happened. Keep the Chain (or the client) open until execute returns.",
     )

@@ -67,11 +67,7 @@ class PendingTx:
             WrongChainError: An endpoint serves another chain.
             ChainError: The ``Chain`` was closed.
         """
-        if isinstance(confirmations, int) and confirmations < 1:
-            raise ConfigurationError(
-                f"nobody can wait for {confirmations} confirmations of a transaction",
-                hint="Its own block is the first confirmation: ask for 1 or more.",
-            )
+        check_confirmations(confirmations)
         try:
             async with asyncio.timeout(timeout):
                 receipt = await self._outbox.receipt_of(self._slot, self.signed, confirmations)
@@ -125,6 +121,23 @@ class PendingTx:
             f"{self.hash} was not confirmed within {timeout:g} s: {where}",
             hash=self.hash,
             hint="It may still be mined: wait again before anything is sent in its place.",
+        )
+
+
+def check_confirmations(confirmations: Confirmations) -> None:
+    """Return if somebody can wait for that.
+
+    Raises:
+        ConfigurationError: Fewer than one block, or no such tag.
+    """
+    if type(confirmations) is int:
+        known = confirmations >= 1  # its own block is the first
+    else:
+        known = confirmations in ("safe", "finalized")
+    if not known:
+        raise ConfigurationError(
+            f"nobody can wait for {confirmations!r} confirmations of a transaction",
+            hint='Ask for 1 block or more (its own is the first), "safe" or "finalized".',
         )
 
 

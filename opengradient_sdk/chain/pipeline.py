@@ -13,6 +13,7 @@ from .._core.store import IN_MEMORY, Store, open_store
 from .._core.tasks import Supervisor
 from ..errors import ConfigurationError, OpenGradientError, RpcError, SignerError
 from ..profiles import ChainProfile
+from ..signers.local import signer_from
 from ..signers.protocol import Signer
 from ..types import PreparedTx, SignedTx, TxReceipt, TxRequest
 from .dispatch import Dispatcher
@@ -64,6 +65,7 @@ class Chain(ReadableChain):
         store: Store | None = None,
         on_event: Emit | None = None,
     ) -> None:
+        _check_signer(signer)
         clock = clock or SystemClock()
         pricing = Fees(clock, block_time=profile.block_time, strategy=fees)
         super().__init__(rpc, profile)
@@ -138,6 +140,7 @@ class Chain(ReadableChain):
             LedgerError: The store cannot be used.
         """
         urls = (rpc_url,) if isinstance(rpc_url, str) else tuple(rpc_url)
+        _check_signer(signer)
         http = HttpClient()
         kept = open_store(store or IN_MEMORY, SCHEMA)
         try:
@@ -200,6 +203,7 @@ class Chain(ReadableChain):
             21000
             >>> await chain.discard(prepared)
         """
+        self._dispatcher.check_open()
         draft = await self._completed(request, sponsored=sponsored)
         return draft.prepared(await self._dispatcher.lease(draft))
 
@@ -229,6 +233,7 @@ class Chain(ReadableChain):
             NonceError: The lease has ended; build it again.
             LedgerError: The store could not be written; the nonce is given back.
         """
+        self._dispatcher.check_open()
         signer = self._account()
         if signer.address != prepared.sender:
             raise SignerError(
@@ -259,6 +264,7 @@ class Chain(ReadableChain):
             WrongChainError: The endpoint serves another chain; nothing was spent.
             LedgerError: It could not be written down, so it was not sent.
         """
+        self._dispatcher.check_open()
         account = await self._nonces.account(signed.tx.sender)
         await self._dispatcher.keep_promises(signed.tx.sender, before=signed.tx.nonce)
         if superseded := await self._journal.send(account, [signed]):
@@ -363,10 +369,24 @@ class Chain(ReadableChain):
     def _account(self) -> Signer:
         if self._signer is None:
             raise ConfigurationError(
-                f"the chain {self.profile.name} has no signer, so it can only be read",
-                hint="Pass signer=… or set OG_PRIVATE_KEY.",
+                f"there is no signer for {self.profile.name}, so it can only be read",
+                hint="Pass signer=LocalSigner(key), or another Signer, to the Chain.",
             )
         return self._signer
+
+
+def _check_signer(signer: object) -> None:
+    """Refuse what looks like a wallet and is none; the text of a key is not repeated.
+
+    Raises:
+        ConfigurationError: Neither a signer nor ``None``.
+    """
+    if isinstance(signer, str | bytes):
+        raise ConfigurationError(
+            f"a {type(signer).__name__} is no signer", hint="Pass LocalSigner(key)."
+        )
+    if signer is not None:
+        signer_from(signer)
 
 
 def _ignored(_event: ChainEvent) -> None:

@@ -109,7 +109,7 @@ class DigestSigner:
                 return await answer
         except SignerError:
             raise  # a refusal of the function's own
-        except Exception as error:
+        except Exception as error:  # the function is the user's: it may raise anything
             raise _failed(error) from error
         raise SignerError(
             "the function that signs digests is not async",

@@ -128,7 +128,7 @@ class Tracker:
                 await self._pause()
         except WrongChainError as error:
             self._shelf.fail(error)
-        except Exception as error:
+        except Exception as error:  # a fault of ours: those who wait must hear of it too
             _log.exception("following transactions failed")
             self._shelf.fail(error)
             raise

@@ -21,6 +21,7 @@ from opengradient_sdk.errors import (
     SignerError,
     SigningRejectedError,
     Spent,
+    TransactionError,
     WrongChainError,
 )
 from opengradient_sdk.profiles import ChainProfile
@@ -297,7 +298,7 @@ async def test_without_a_signer_a_chain_can_only_be_read(node: Any, rpc: Rpc) ->
     chain = Chain(rpc, profile=PROFILE)
     node.results["eth_call"] = "0x2a"
     assert await chain.read(BOB, b"") == b"\x2a"
-    with pytest.raises(ConfigurationError, match="has no signer"):
+    with pytest.raises(ConfigurationError, match="there is no signer"):
         await chain.build(REQUEST)
 
 
@@ -308,3 +309,22 @@ async def test_a_missing_filler_is_named_and_leases_nothing(
         with pytest.raises(ConfigurationError, match="no filler fills it in"):
             await chain.build(REQUEST)
     assert node.requests == []
+
+
+@pytest.mark.parametrize("wallet", ["0x" + "11" * 32, b"\x11" * 32])
+def test_a_key_is_no_signer_and_is_not_repeated(rpc: Rpc, wallet: Any) -> None:
+    with pytest.raises(ConfigurationError, match="is no signer") as caught:
+        Chain(rpc, profile=PROFILE, signer=wallet)
+    assert "11" * 32 not in f"{caught.value!r} {caught.value}"
+
+
+async def test_a_closed_chain_builds_signs_and_sends_nothing(chain: Chain) -> None:
+    prepared = await chain.build(REQUEST)
+    signed = await chain.sign(prepared)
+    await chain.aclose()
+    with pytest.raises(TransactionError, match="the chain is closed"):
+        await chain.build(REQUEST)
+    with pytest.raises(TransactionError, match="the chain is closed"):
+        await chain.sign(prepared)
+    with pytest.raises(TransactionError, match="the chain is closed"):
+        await chain.send(signed)

@@ -89,5 +89,5 @@ async def test_a_chain_without_a_signer_reads_and_executes_nothing(node: Any, rp
     async with Chain(rpc, profile=PROFILE) as chain:
         assert await chain.read(TOKEN, b"") == bytes.fromhex(WORD[2:])
         for asked in (chain.execute_many([]), chain.reserved()):
-            with pytest.raises(ConfigurationError, match="has no signer"):
+            with pytest.raises(ConfigurationError, match="there is no signer"):
                 await asked
