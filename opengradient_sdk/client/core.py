@@ -26,7 +26,8 @@ from ..payments.journal import SCHEMA as PAYMENTS_SCHEMA
 from ..payments.journal import Journal
 from ..payments.policy import PaymentPolicy
 from ..payments.sessions import SessionPool
-from ..payments.state import OpenAuthorization, PaymentState, PaymentStatus
+from ..payments.state import OpenAuthorization
+from ..payments.status import PaymentState, PaymentStatus
 from ..profiles import ChainProfile
 from ..signers import GuardedSigner
 from ..types import Bytes32

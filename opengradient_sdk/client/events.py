@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..chain.outbox.events import ChainEvent
-from ..payments.state import PaymentStatus
+from ..payments.status import PaymentStatus
 from ..types import Amount, Bytes32
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ..payments.state import OpenAuthorization, PaymentState, PaymentStatus
+from ..payments.state import OpenAuthorization
+from ..payments.status import PaymentState, PaymentStatus
 from ..types import Address, Amount, Bytes32
 from ..verification import Assurance, CheckStatus, Evidence, SignedFields
 

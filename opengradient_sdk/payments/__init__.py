@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from .pricing import Estimate
     from .rules import PaymentRules
     from .schemes import Authorization
-    from .state import AuthorizationState, OpenAuthorization, PaymentState, PaymentStatus
+    from .state import AuthorizationState, OpenAuthorization
+    from .status import PaymentState, PaymentStatus
 
 __all__ = [
     "Authorization",
@@ -31,7 +32,8 @@ __getattr__ = lazy_names(
     __name__,
     {
         "schemes": "Authorization",
-        "state": "AuthorizationState OpenAuthorization PaymentState PaymentStatus",
+        "state": "AuthorizationState OpenAuthorization",
+        "status": "PaymentState PaymentStatus",
         "pricing": "Estimate",
         "challenge": "Offer PaymentRequired",
         "policy": "PaymentPolicy",

@@ -9,7 +9,8 @@ from ...errors import ConfigurationError
 from ...network.records import NodeRecord
 from ...payments.challenge import Offer, PaymentRequired
 from ...payments.schemes import Authorization
-from ...payments.state import AuthorizationState, OpenAuthorization, PaymentStatus
+from ...payments.state import AuthorizationState, OpenAuthorization
+from ...payments.status import PaymentStatus
 from ...types import Address
 from ..call import CHAT_ROUTE, COMPLETION_ROUTE
 from ..opening import challenge as ask

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from ...errors import LedgerError, SettlementPendingError
 from ...ledger.receipt import AuthorizationFacts, Receipt
-from ...payments.state import OpenAuthorization, PaymentState, PaymentStatus
+from ...payments.state import OpenAuthorization
+from ...payments.status import PaymentState, PaymentStatus
 from ...types import Amount
 from ...verification import Check, CheckStatus
 from ..work import CallWork

@@ -14,7 +14,7 @@ from support.stores import DURABLE, location
 from opengradient_sdk._core.store import SqliteStore, open_store
 from opengradient_sdk.errors import LedgerError
 from opengradient_sdk.payments.journal import SCHEMA, Journal
-from opengradient_sdk.payments.state import PaymentState, PaymentStatus
+from opengradient_sdk.payments.status import PaymentState, PaymentStatus
 from opengradient_sdk.profiles import DEVNET
 from opengradient_sdk.types import Amount, Bytes32
 

@@ -13,7 +13,7 @@ from opengradient_sdk.chain.contracts import ExactProxy, SettleCall, UptoProxy
 from opengradient_sdk.chain.contracts.erc20 import TRANSFER_EVENT
 from opengradient_sdk.errors import ChainError
 from opengradient_sdk.payments.settlement import Claim, SettlementWatcher
-from opengradient_sdk.payments.state import PaymentState, PaymentStatus
+from opengradient_sdk.payments.status import PaymentState, PaymentStatus
 from opengradient_sdk.profiles import DEVNET
 from opengradient_sdk.types import Address, Bytes32, Log, TxReceipt, keccak256
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from opengradient_sdk.payments.state import (
-    NOT_LOOKED,
-    AuthorizationState,
-    PaymentState,
-    PaymentStatus,
-)
+from opengradient_sdk.payments.state import AuthorizationState
+from opengradient_sdk.payments.status import NOT_LOOKED, PaymentState, PaymentStatus
 
 from .makers import CAP, a_life
 

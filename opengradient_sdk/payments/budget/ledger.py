@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..errors import BudgetExceededError
-from ..types import Amount
+from ...errors import BudgetExceededError
+from ...types import Amount
 
 
 class Budget:

@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..chain.abi import AbiError
-from ..chain.blocks import Block, Transaction
-from ..chain.contracts import ExactProxy, Permit2, SettleCall, UptoProxy
-from ..chain.contracts.erc20 import TRANSFER_EVENT
-from ..chain.rpc import Rpc
-from ..errors import ChainError
-from ..profiles import Profile
-from ..types import Address, Amount, Bytes32, Log, TxReceipt, keccak256
-from .state import OpenAuthorization, PaymentState, PaymentStatus
+from ...chain.abi import AbiError
+from ...chain.blocks import Block, Transaction
+from ...chain.contracts import ExactProxy, Permit2, SettleCall, UptoProxy
+from ...chain.contracts.erc20 import TRANSFER_EVENT
+from ...chain.rpc import Rpc
+from ...errors import ChainError
+from ...profiles import Profile
+from ...types import Address, Amount, Bytes32, Log, TxReceipt, keccak256
+from ..state import OpenAuthorization
+from ..status import PaymentState, PaymentStatus
 
 _INVALIDATION: Final = Bytes32(keccak256(b"UnorderedNonceInvalidation(address,uint256,uint256)"))
 _WORD_BITS: Final = 8

@@ -7,38 +7,11 @@ no secret: neither the payment header nor the session id can be made from it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-from .._core.store import Db, Row, Schema, Store
-from ..types import Address, Amount, Bytes32
-from .state import OpenAuthorization, PaymentState, PaymentStatus
-
-# "authorization" is quoted everywhere: PostgreSQL has a word of its own by that name
-SCHEMA: Final = Schema(
-    "payments",
-    (
-        """
-CREATE TABLE IF NOT EXISTS "authorization" (
-    owner TEXT NOT NULL,
-    network TEXT NOT NULL,
-    nonce TEXT NOT NULL,
-    asset TEXT NOT NULL,
-    cap TEXT NOT NULL,
-    recipient TEXT NOT NULL,
-    facilitator TEXT,
-    spender TEXT NOT NULL,
-    deadline BIGINT NOT NULL,
-    tee_id TEXT NOT NULL,
-    route TEXT NOT NULL,
-    signed_at DOUBLE PRECISION NOT NULL,
-    from_block BIGINT NOT NULL,
-    state TEXT NOT NULL,
-    charged TEXT,
-    tx TEXT,
-    PRIMARY KEY (owner, network, nonce)
-)""",
-    ),
-)
+from ..._core.store import Db, Row, Store
+from ...types import Address, Amount, Bytes32
+from ..state import OpenAuthorization
+from ..status import PaymentState, PaymentStatus
 
 
 @dataclass(frozen=True, slots=True)
