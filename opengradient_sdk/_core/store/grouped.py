@@ -200,6 +200,7 @@ class _Writer:
         closed = self._executor.submit(self._engine.close)
         self._executor.shutdown(wait=False)  # no new jobs; the queued ones are done
         await asyncio.shield(asyncio.wrap_future(closed))
+        self._executor.shutdown()  # its thread has nothing left to do but to end
 
     def _write(self) -> None:
         while jobs := self._take():
