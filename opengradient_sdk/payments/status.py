@@ -25,11 +25,51 @@ class PaymentState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentStatus:
-    """The chain's word on an authorization, with where it was read.
+class NotChargedProof:
+    """Why an authorization was not charged and never can be.
 
-    ``amount`` is what the whole session was charged. ``transaction`` settled or cancelled it. The
-    state was seen at ``block_number`` of ``chain_id``.
+    A permit settles in no block that is later than its deadline. In the finalized block named here,
+    which is later, the nonce was still free.
+
+    **Trust**: every endpoint of ``rpcs`` said the same of this block. If they all lie, it is wrong.
+
+    Attributes:
+        chain_id: The chain that was asked.
+        block_number: The finalized block.
+        block_hash: Its hash, at which the bitmap was read (EIP-1898).
+        block_timestamp: Its time, in Unix seconds of the chain's clock.
+        deadline: The last second of the permit, in Unix seconds of the chain's clock.
+        bitmap: The 256 used-bits of the word of the owner's Permit2 nonces that holds this nonce.
+        rpcs: The endpoints that said so, without credentials.
+    """
+
+    chain_id: int
+    block_number: int
+    block_hash: Bytes32
+    block_timestamp: int
+    deadline: int
+    bitmap: int
+    rpcs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentStatus:
+    """The chain's word on an authorization, with where it was read and who said it.
+
+    **Trust**: what the endpoints of ``rpcs`` say in agreement, and no more.
+
+    Attributes:
+        state: What became of it.
+        reason: Why the state is this one, as a sentence.
+        amount: What the whole session was charged; ``None`` while that is not known.
+        transaction: What settled or cancelled it.
+        chain_id: The chain that was asked.
+        block_number: Where the state was seen.
+        block_hash: That block's hash, where it was compared.
+        proof: Of ``NOT_CHARGED``.
+        rpcs: The endpoints that were heard, without credentials.
+        disagreeing: Where endpoints contradict each other: what each of them says.
+        final: Whether no reorg can take it back, as far as every configured endpoint says.
     """
 
     state: PaymentState
@@ -38,6 +78,11 @@ class PaymentStatus:
     transaction: Bytes32 | None = None
     chain_id: int | None = None
     block_number: int | None = None
+    block_hash: Bytes32 | None = None
+    proof: NotChargedProof | None = None
+    rpcs: tuple[str, ...] = ()
+    disagreeing: tuple[str, ...] = ()
+    final: bool = False
 
     def __str__(self) -> str:
         return f"{self.state.value}: {self.reason}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from .watcher import Claim, SettlementWatcher
+from .outlook import what_settles
+from .schedule import next_look
+from .testimony import Claim
+from .watcher import SettlementWatcher
 
-__all__ = ["Claim", "SettlementWatcher"]
+__all__ = ["Claim", "SettlementWatcher", "next_look", "what_settles"]

@@ -1,59 +1,52 @@
 """What the chain says of an authorization: settled, not charged, cancelled, or still open.
 
 Nodes never say when or how much they charged (protocol notes, server sessions), so the chain is
-asked. A set nonce bit alone proves nothing: ``cancel`` sets it too. SETTLED needs a successful
-transaction whose decoded ``settle`` arguments carry this owner and this nonce, and the token's
-Transfer from payer to recipient for the same amount.
+asked, through every endpoint that is configured. A set nonce bit alone proves nothing: ``cancel``
+sets it too. SETTLED needs a successful transaction whose decoded ``settle`` arguments carry this
+owner and this nonce, and the token's Transfer from payer to recipient for the same amount.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
 
-from ...chain.abi import AbiError
-from ...chain.blocks import Block, Transaction
-from ...chain.contracts import ExactProxy, Permit2, SettleCall, UptoProxy
-from ...chain.contracts.erc20 import TRANSFER_EVENT
+from ..._core.tasks import together
 from ...chain.rpc import Rpc
-from ...errors import ChainError
+from ...errors import ChainError, ConfigurationError, RpcError
 from ...profiles import Profile
-from ...types import Address, Amount, Bytes32, Log, TxReceipt, keccak256
 from ..state import OpenAuthorization
-from ..status import PaymentState, PaymentStatus
+from ..status import PaymentStatus
+from .testimony import Claim, Silent
+from .verdict import Hearing
+from .witness import Witness
 
-_INVALIDATION: Final = Bytes32(keccak256(b"UnorderedNonceInvalidation(address,uint256,uint256)"))
-_WORD_BITS: Final = 8
-_BEFORE: Final = 8
-"""Blocks before the one at signature time that are searched too: RPC endpoints lag each other."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What must be known of an authorization to find its settlement.
-
-    ``deadline`` is in Unix seconds, ``spender`` the proxy that alone can settle it.
-    """
-
-    owner: Address
-    nonce: int
-    recipient: Address
-    deadline: int
-    spender: Address
-    from_block: int
+T = TypeVar("T")
 
 
 class SettlementWatcher:
-    """Asks the payments chain about authorizations.
+    """Asks the payments chain about authorizations, through every one of ``rpcs``.
 
-    **Trust**: says what the configured RPC says; a lying one can hide or invent a settlement.
+    They are asked at the same time. One ``Rpc`` with several URLs is one endpoint here: its URLs
+    stand in for each other and are not compared.
+
+    **Trust**: what all that answer say in agreement. A lying one beside an honest one can keep a
+    payment open or unknown, and no more. SETTLED and CANCELLED need the word of those that answer,
+    FINAL and NOT_CHARGED that of every one that is configured.
+
+    Raises:
+        ConfigurationError: No endpoint.
     """
 
-    def __init__(self, rpc: Rpc, profile: Profile) -> None:
-        self._rpc = rpc
-        self._profile = profile
-        self._permit2 = Permit2(rpc, profile.permit2)
+    def __init__(self, rpcs: Rpc | Sequence[Rpc], profile: Profile) -> None:
+        several = (rpcs,) if isinstance(rpcs, Rpc) else tuple(rpcs)
+        if not several:
+            raise ConfigurationError(
+                "no RPC endpoint is configured that could be asked about payments",
+                hint="Set OG_RPC_URL, or pass the URL of an endpoint of the payments chain.",
+            )
+        self._witnesses: Final = tuple(Witness(rpc, profile) for rpc in several)
+        self._chain_id: Final = profile.payments.chain_id
 
     @staticmethod
     def claim_of(life: OpenAuthorization) -> Claim:
@@ -71,136 +64,48 @@ class SettlementWatcher:
     async def status(self, claim: Claim) -> PaymentStatus:
         """Return the chain's word on ``claim``; what cannot be told is UNKNOWN, never guessed.
 
+        An endpoint that cannot be asked is named in the reason. While it is away nothing becomes
+        FINAL or NOT_CHARGED; a settlement that all others see counts as SETTLED.
+
         Raises:
-            ChainError: The chain could not be asked.
+            ChainError: No endpoint could be asked.
         """
-        latest = await self._rpc.get_block("latest")
-        if not await self._permit2.is_nonce_used(claim.owner, claim.nonce, block=latest.number):
-            return await self._unused(claim, latest)
-        if settlement := await self._settlement(claim, latest):
-            return await self._settled(claim, *settlement)
-        if cancelled := await self._cancellation(claim, latest):
-            return cancelled
-        return self._says(
-            PaymentState.UNKNOWN,
-            "the nonce is used, but neither a settlement nor a cancellation was found",
-            latest.number,
-        )
-
-    async def _unused(self, claim: Claim, latest: Block) -> PaymentStatus:
-        if latest.timestamp <= claim.deadline:
-            return self._says(
-                PaymentState.OPEN,
-                f"not settled at block {latest.number}; the permit is good until {claim.deadline}",
-                latest.number,
-            )
-        finalized = await self._rpc.get_block("finalized")
-        if finalized.timestamp <= claim.deadline:
-            return self._says(
-                PaymentState.OPEN,
-                "not settled and the permit has expired, but not yet in a finalized block",
-                latest.number,
-            )
-        used = await self._permit2.is_nonce_used(claim.owner, claim.nonce, block=finalized.number)
-        if used:
-            return self._says(PaymentState.UNKNOWN, "the chain contradicts itself", latest.number)
-        return self._says(
-            PaymentState.NOT_CHARGED,
-            f"the nonce is unused at finalized block {finalized.number}, after the deadline",
-            finalized.number,
-            amount=0,
-        )
-
-    async def _settlement(self, claim: Claim, latest: Block) -> tuple[TxReceipt, SettleCall] | None:
-        """Return the transaction that moved OPG to the recipient by settling this very nonce."""
-        topics = (TRANSFER_EVENT.topic, _padded(claim.owner), _padded(claim.recipient))
-        for log in await self._logs(self._profile.opg, topics, claim, latest):
-            transaction = await self._rpc.get_transaction(log.transaction_hash)
-            receipt = await self._rpc.get_receipt(log.transaction_hash)
-            call = self._decoded(claim, transaction)
-            if receipt is None or not receipt.succeeded or call is None:
-                continue
-            if (call.owner, call.nonce) != (claim.owner, claim.nonce):
-                continue
-            if _moved(log) == call.amount:
-                return receipt, call
-        return None
-
-    async def _settled(self, claim: Claim, receipt: TxReceipt, call: SettleCall) -> PaymentStatus:
-        finalized = await self._rpc.get_block("finalized")
-        final = receipt.block_number <= finalized.number
-        state = PaymentState.FINAL if final else PaymentState.SETTLED
-        where = "finalized block" if final else "block"
-        return self._says(
-            state,
-            f"{Amount(call.amount)} to {claim.recipient} in {where} {receipt.block_number}",
-            receipt.block_number,
-            amount=call.amount,
-            transaction=receipt.hash,
-        )
-
-    async def _cancellation(self, claim: Claim, latest: Block) -> PaymentStatus | None:
-        topics = (_INVALIDATION, _padded(claim.owner))
-        for log in await self._logs(self._profile.permit2, topics, claim, latest):
-            word, mask = (
-                int.from_bytes(log.data[:32], "big"),
-                int.from_bytes(log.data[32:64], "big"),
-            )
-            if word == claim.nonce >> _WORD_BITS and mask >> (claim.nonce & 0xFF) & 1:
-                return self._says(
-                    PaymentState.CANCELLED,
-                    f"the nonce was burnt by its owner in block {log.block_number}",
-                    log.block_number,
-                    amount=0,
-                    transaction=log.transaction_hash,
-                )
-        return None
-
-    async def _logs(
-        self, address: Address, topics: Sequence[Bytes32], claim: Claim, latest: Block
-    ) -> tuple[Log, ...]:
-        return await self._rpc.get_logs(
-            address,
-            topics,
-            from_block=max(claim.from_block - _BEFORE, 0),
-            to_block=latest.number,
-        )
-
-    def _decoded(self, claim: Claim, transaction: Transaction | None) -> SettleCall | None:
-        if transaction is None or transaction.to != claim.spender:
-            return None  # the tokens moved by other means
-        exact = claim.spender == self._profile.exact_proxy
-        decode = ExactProxy.decode_settle if exact else UptoProxy.decode_settle
-        try:
-            return decode(transaction.data)
-        except AbiError:
-            return None  # another function of the proxy: not a settlement
-
-    def _says(
-        self,
-        state: PaymentState,
-        reason: str,
-        block_number: int,
-        *,
-        amount: int | None = None,
-        transaction: Bytes32 | None = None,
-    ) -> PaymentStatus:
-        return PaymentStatus(
-            state,
-            reason,
-            amount=None if amount is None else Amount(amount),
-            transaction=transaction,
-            chain_id=self._profile.payments.chain_id,
-            block_number=block_number,
-        )
+        views, silent = _heard(await together(*(one.testify(claim) for one in self._witnesses)))
+        hearing = Hearing(claim, self._chain_id, views, silent)
+        if hearing.is_used:
+            return hearing.ended()
+        if still_open := hearing.unproven():
+            return still_open
+        block = hearing.proof_block()
+        asked = [one.confirm(claim, block) for one in self._witnesses]
+        confirmations, lost = _heard(await together(*asked))
+        return Hearing(claim, self._chain_id, views, lost).proven(confirmations)
 
 
-def _padded(address: Address) -> Bytes32:
-    return Bytes32(address.to_bytes().rjust(32, b"\0"))
+def _heard(words: Iterable[T | Silent]) -> tuple[tuple[T, ...], tuple[Silent, ...]]:
+    """Return what was said, and who said nothing.
+
+    Raises:
+        ChainError: Nobody said anything.
+    """
+    said: list[T] = []
+    silent: list[Silent] = []
+    for word in words:
+        if isinstance(word, Silent):
+            silent.append(word)
+        else:
+            said.append(word)
+    if not said:
+        raise _nobody([one.error for one in silent])
+    return tuple(said), tuple(silent)
 
 
-def _moved(log: Log) -> int:
-    try:
-        return TRANSFER_EVENT.decode(log).amount
-    except AbiError as error:
-        raise ChainError(f"the token's Transfer event is not readable: {error}") from error
+def _nobody(errors: Sequence[ChainError]) -> ChainError:
+    if len(errors) == 1:
+        return errors[0]
+    found = RpcError(
+        f"no payments RPC could be asked: {'; '.join(error.short_message for error in errors)}",
+        hint=errors[0].hint,
+    )
+    found.__cause__ = errors[0]
+    return found
