@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import TypeAlias
 
-from ..errors import InvalidChallengeError, PolicyRejectedError
+from .._core.clock import Clock
+from ..errors import InvalidChallengeError
 from ..profiles import Profile
-from ..types import Address, Amount, PreparedTx, TypedData
+from ..types import Address, Bytes32, PreparedTx, TypedData
 from .challenge import Offer
-from .refusal import refused
+from .offer_rules import OfferVerdict, malformations_of, refusals_of
+from .refusal import Refusal
 from .rules import PaymentRules
-from .transaction_rules import check_transaction
-
-_PERMIT2_METHOD: Final = "permit2"
+from .transaction_rules import transaction_refusal
+from .typed_data_rules import payment_refusals, stranger_refusal, ungranted_payment
 
 
 @dataclass(frozen=True, slots=True)
-class _Permit:
-    """The members of a Permit2 witness transfer that decide where money can go."""
+class FacilitatorChanged:
+    """A node names another facilitator than it did before: only ``new`` can collect from now on.
 
-    chain_id: object
-    contract: object
-    token: object
-    amount: object
-    spender: object
-    recipient: object
+    The recipient is part of what is signed, so a strange facilitator can only pay the right one.
+    """
 
-    @classmethod
-    def read(cls, data: TypedData) -> _Permit:
-        permitted, witness = (_object(data.message.get(m)) for m in ("permitted", "witness"))
-        return cls(
-            chain_id=data.domain.get("chainId"),
-            contract=data.domain.get("verifyingContract"),
-            token=permitted.get("token"),
-            amount=permitted.get("amount"),
-            spender=data.message.get("spender"),
-            recipient=witness.get("to"),
-        )
+    payee: Address
+    tee_id: Bytes32 | None
+    old: Address
+    new: Address
 
 
-def _object(value: object) -> Mapping[str, object]:
-    return cast(Mapping[str, object], value) if isinstance(value, Mapping) else {}
+OnRefusal: TypeAlias = Callable[[Refusal, Bytes32 | None], None]
+"""Told of everything that is refused, once, with the node that asked where one is known."""
+OnFacilitator: TypeAlias = Callable[[FacilitatorChanged], None]
 
 
 class PaymentPolicy:
@@ -50,20 +41,48 @@ class PaymentPolicy:
 
     An offer is checked with the payment address of the node that the pinned connection leads to;
     only the typed data made from a checked offer is let through to the signer, once.
+
+    ``clock`` is the one that payments are drafted with, the profile's where it is not given.
+    ``on_refusal`` and ``on_facilitator`` are called before anything is signed, and must not block.
     """
 
-    def __init__(self, profile: Profile, rules: PaymentRules, *, max_approval: int) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        rules: PaymentRules,
+        *,
+        max_approval: int,
+        clock: Clock | None = None,
+        on_refusal: OnRefusal | None = None,
+        on_facilitator: OnFacilitator | None = None,
+    ) -> None:
         self._profile = profile
         self._rules = rules
         self._max_approval = rules.max_approval or max_approval
+        self._clock = clock or profile.clock
+        self._on_refusal = on_refusal
+        self._on_facilitator = on_facilitator
         self._granted: set[bytes] = set()
+        self._facilitators: dict[Bytes32 | Address, Address] = {}
 
     @property
     def max_approval(self) -> int:
         """The largest allowance (atoms) that Permit2 is given without an explicit word."""
         return self._max_approval
 
-    def choose(self, offers: Sequence[Offer], payee: Address) -> Offer:
+    def explain(self, offers: Sequence[Offer], payee: Address) -> tuple[OfferVerdict, ...]:
+        """Return for each offer whether a node paid at ``payee`` may have it, and all against it.
+
+        Where ``check`` names the first objection, this names every one, and the addresses that are
+        none as well.
+
+        **Money**: free; nothing is signed, reported or remembered.
+        """
+        return tuple(OfferVerdict(offer, self._objections(offer, payee)) for offer in offers)
+
+    def choose(
+        self, offers: Sequence[Offer], payee: Address, *, tee_id: Bytes32 | None = None
+    ) -> Offer:
         """Return the first offer that the rules allow.
 
         Raises:
@@ -74,106 +93,37 @@ class PaymentPolicy:
             raise InvalidChallengeError(
                 "the 402 challenge has no offer", hint="Nothing was signed; use another node."
             )
-        refusals: list[PolicyRejectedError] = []
+        refusals: list[Refusal] = []
         for offer in offers:
-            try:
-                self.check(offer, payee)
-            except PolicyRejectedError as refusal:
-                refusals.append(refusal)
-            else:
+            refusal = self._first_objection(offer, payee)
+            if refusal is None:
                 return offer
-        raise refusals[0]
+            self._report(refusal, tee_id)
+            refusals.append(refusal)
+        raise refusals[0].error()
 
-    def check(self, offer: Offer, payee: Address) -> None:
+    def check(self, offer: Offer, payee: Address, *, tee_id: Bytes32 | None = None) -> None:
         """Explain whether ``offer`` may be paid by the node whose payment address is ``payee``.
 
         Raises:
             PolicyRejectedError: The member that failed, what it asks and what is allowed.
         """
-        rules, profile = self._rules, self._profile
-        if offer.scheme not in rules.schemes:
-            raise refused(
-                "scheme",
-                offer.scheme,
-                " or ".join(rules.schemes),
-                f"If it is meant: PaymentRules(schemes={(*rules.schemes, offer.scheme)!r}).",
-            )
-        if offer.network != profile.payments.caip2:
-            raise refused(
-                "network",
-                offer.network,
-                profile.payments.caip2,
-                "Choose the network with network= or OG_NETWORK.",
-            )
-        if not _same(offer.asset, profile.opg):
-            raise refused("asset", offer.asset, profile.opg, "Only OPG is ever paid.")
-        method = offer.extra.get("assetTransferMethod")
-        if method != _PERMIT2_METHOD:
-            raise refused(
-                "extra.assetTransferMethod",
-                method,
-                _PERMIT2_METHOD,
-                "An EIP-3009 or other direct transfer is never signed here.",
-            )
-        self._check_amount(offer)
-        self._check_recipient(offer, payee)
-        lifetime = rules.max_lifetime or profile.max_lifetime
-        if not 0 < offer.max_timeout_seconds <= lifetime:
-            raise refused(
-                "maxTimeoutSeconds",
-                offer.max_timeout_seconds,
-                f"1 to {lifetime} seconds",
-                "If it is meant: PaymentRules(max_lifetime=…).",
-            )
+        self._enforce(self._first_objection(offer, payee), tee_id)
 
-    def _check_amount(self, offer: Offer) -> None:
-        limit = self._rules.max_authorization or self._profile.max_authorization
-        if not 0 < offer.amount <= limit:
-            raise refused(
-                "amount",
-                str(Amount(offer.amount)),
-                f"at most {Amount(limit)}",
-                f"If it is meant: PaymentRules(max_authorization={offer.amount}).",
-            )
-
-    def _check_recipient(self, offer: Offer, payee: Address) -> None:
-        allowed = (payee, *self._profile.recipients, *self._rules.recipients)
-        if not any(_same(offer.pay_to, address) for address in allowed):
-            raise refused(
-                "payTo",
-                offer.pay_to,
-                f"{payee} (the node's registered payment address)",
-                f"If it is meant: PaymentRules(recipients=(Address({offer.pay_to!r}),)).",
-            )
-        facilitator = offer.extra.get("facilitatorAddress")
-        known = self._rules.facilitators
-        if known and not any(_same(facilitator, address) for address in known):
-            raise refused(
-                "extra.facilitatorAddress",
-                facilitator,
-                " or ".join(known),
-                "The allow-list of facilitators is PaymentRules(facilitators=…).",
-            )
-
-    def grant(self, offer: Offer, payee: Address, data: TypedData) -> None:
+    def grant(
+        self, offer: Offer, payee: Address, data: TypedData, *, tee_id: Bytes32 | None = None
+    ) -> None:
         """Let ``data``, made from ``offer``, through to the signer once.
 
         Raises:
             PolicyRejectedError: The offer is not allowed, or the data says something else.
         """
-        self.check(offer, payee)
-        profile = self._profile
-        wanted = _Permit(
-            chain_id=profile.payments.chain_id,
-            contract=profile.permit2,
-            token=profile.opg,
-            amount=offer.amount,
-            spender=profile.upto_proxy if offer.scheme == "upto" else profile.exact_proxy,
-            recipient=Address(offer.pay_to),
-        )
-        says = _Permit.read(data)
-        if says != wanted:
-            raise refused("typed data", says, wanted, "This is a defect; please report it.")
+        self.check(offer, payee, tee_id=tee_id)
+        self._enforce(next(malformations_of(offer), None), tee_id)
+        differences = payment_refusals(data, offer, self._profile, now=self._clock.now())
+        self._enforce(next(differences, None), tee_id)
+        if offer.scheme == "upto":
+            self._notice(payee, tee_id, Address(str(offer.extra.get("facilitatorAddress"))))
         self._granted.add(data.digest())
 
     def revoke(self, data: TypedData) -> None:
@@ -184,30 +134,49 @@ class PaymentPolicy:
         """Let granted typed data through, once; refuse everything else.
 
         Raises:
-            PolicyRejectedError: It was not made from an offer that the rules allow.
+            PolicyRejectedError: It is no payment that the rules allow, and what it is instead; or
+                it is one, and was not made from a checked offer.
         """
-        digest = data.digest()
+        now = self._clock.now()
+        self._enforce(stranger_refusal(data, self._profile, self._rules, now=now), None)
+        digest = data.digest()  # cannot fail: it has the shape of a payment
         if digest not in self._granted:
-            raise refused(
-                "typed data",
-                f"{data.primary_type} for {data.domain.get('name')}",
-                "payments made from a checked offer",
-                "Use client.payments.authorize, or sign with the bare signer outside the client.",
-            )
+            self._enforce(ungranted_payment(data), None)
         self._granted.discard(digest)
 
     async def check_transaction(self, tx: PreparedTx) -> None:
         """Refuse transactions that move OPG or touch Permit2, unless that is spelled out.
 
-        An ``approve`` of Permit2 with a bounded amount and fee, and burning nonces, pass; so does
-        everything else on chain, but code for an account and calls of oneself (EIP-7702).
+        An ``approve`` of Permit2 with a bounded amount, gas and fee, and burning nonces, pass; so
+        does everything else on chain, but code for an account and calls of oneself (EIP-7702).
 
         Raises:
             PolicyRejectedError: It could spend, and ``allow_spend`` is not set.
         """
-        check_transaction(tx, self._profile, max_approval=self._max_approval)
+        self._enforce(transaction_refusal(tx, self._profile, max_approval=self._max_approval), None)
 
+    def _first_objection(self, offer: Offer, payee: Address) -> Refusal | None:
+        return next(refusals_of(offer, payee, self._profile, self._rules), None)
 
-def _same(text: object, address: Address) -> bool:
-    # nodes write addresses in any case; a wrong checksum is still the same account
-    return isinstance(text, str) and text.lower() == address.lower()
+    def _objections(self, offer: Offer, payee: Address) -> tuple[Refusal, ...]:
+        by_rules = tuple(refusals_of(offer, payee, self._profile, self._rules))
+        named = {refusal.field for refusal in by_rules}
+        by_form = tuple(one for one in malformations_of(offer) if one.field not in named)
+        return by_rules + by_form
+
+    def _enforce(self, refusal: Refusal | None, tee_id: Bytes32 | None) -> None:
+        if refusal is not None:
+            self._report(refusal, tee_id)
+            raise refusal.error()
+
+    def _report(self, refusal: Refusal, tee_id: Bytes32 | None) -> None:
+        if self._on_refusal is not None:
+            self._on_refusal(refusal, tee_id)
+
+    def _notice(self, payee: Address, tee_id: Bytes32 | None, facilitator: Address) -> None:
+        # several nodes may be paid at one address; each has a facilitator of its own
+        node = tee_id or payee
+        old = self._facilitators.get(node, facilitator)
+        self._facilitators[node] = facilitator
+        if old != facilitator and self._on_facilitator is not None:
+            self._on_facilitator(FacilitatorChanged(payee, tee_id, old, facilitator))
