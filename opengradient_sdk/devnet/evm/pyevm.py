@@ -57,6 +57,15 @@ class PyEvm:
         """Where JSON-RPC is served; empty until the chain has started."""
         return self._server.url
 
+    @property
+    def unavailable(self) -> bool:
+        """Whether JSON-RPC over HTTP answers 503; ``request`` works all the same."""
+        return self._server.unavailable
+
+    @unavailable.setter
+    def unavailable(self, unavailable: bool) -> None:
+        self._server.unavailable = unavailable
+
     async def start(self) -> None:
         """Build the genesis state and listen on a free port."""
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"evm-{self._chain_id}")

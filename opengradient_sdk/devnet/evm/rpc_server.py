@@ -26,12 +26,16 @@ _CORS: Final = {
 
 
 class RpcServer:
-    """An HTTP server on a free loopback port that hands every request to ``handler``."""
+    """An HTTP server on a free loopback port that hands every request to ``handler``.
+
+    While ``unavailable`` is set it answers 503, as a gateway does whose chain is gone.
+    """
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
         self._runner: web.AppRunner | None = None
         self.url = ""
+        self.unavailable = False
 
     async def start(self) -> None:
         """Listen on a free port of 127.0.0.1."""
@@ -53,6 +57,8 @@ class RpcServer:
             self._runner = None
 
     async def _post(self, request: web.Request) -> web.Response:
+        if self.unavailable:
+            return web.Response(status=503, text="the chain is unavailable", headers=_CORS)
         try:
             body = json.loads(await request.read())
         except ValueError:  # JSONDecodeError and UnicodeDecodeError alike

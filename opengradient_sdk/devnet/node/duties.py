@@ -47,6 +47,11 @@ class Reaper:
             else:
                 await self._settle(session)
 
+    async def settle_now(self, session: Session) -> None:
+        """Settle an open session that nobody is served on, idle or not."""
+        if session.state is SessionState.OPEN and session.cost and not session.in_flight:
+            await self._settle(session)
+
     async def _settle(self, session: Session) -> None:
         session.state = SessionState.SETTLING
         try:

@@ -69,7 +69,7 @@ class Exchange:
             services.faults,
             request_text=request_text,
             output_text=output_text,
-            timestamp=int(services.clock.now()),
+            timestamp=int(services.clock.now() + services.faults.clock_skew),
         )
 
     def charge(self, usage: Usage | None, *, images: int = 0, searches: int = 0) -> None:

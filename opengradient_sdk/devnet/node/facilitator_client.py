@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from .faults import Faults
 from .shapes import JsonObject, as_list, as_object, is_object
 
 X402_VERSION: Final = 2
@@ -27,8 +28,9 @@ class FacilitatorRefusedError(FacilitatorError):
 class FacilitatorClient:
     """Calls a facilitator for one node. No request is made before ``start``."""
 
-    def __init__(self, url: str, network: str) -> None:
+    def __init__(self, url: str, network: str, faults: Faults) -> None:
         self._url = url.rstrip("/")
+        self._faults = faults
         self._network = network
         self._http: aiohttp.ClientSession | None = None
         self._address: str | None = None
@@ -116,6 +118,8 @@ class FacilitatorClient:
         self, method: str, path: str, body: JsonObject | None, headers: dict[str, str]
     ) -> JsonObject:
         assert self._http is not None, "the facilitator client is used before start()"
+        if self._faults.facilitator_down:
+            raise FacilitatorError(f"{path}: unreachable, because the node was told so")
         try:
             async with self._http.request(
                 method, self._url + path, json=body, headers=headers

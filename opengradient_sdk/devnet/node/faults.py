@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .shapes import JsonObject
+
+if TYPE_CHECKING:
+    from .ambush import Ambush
 
 
 @dataclass(slots=True)
@@ -40,6 +44,11 @@ class Faults:
         redirect: Every request is answered 307 with this ``Location``.
         stale_heartbeat: No heartbeat is sent.
         overcharge: Atoms settled on top of what a session's answers cost, up to its cap.
+        refuse_payment: A reason with which every payment is answered 402, without asking anybody.
+        answers_another: A question that is answered, and signed, instead of every chat's own.
+        clock_skew: Seconds by which the times that are signed are off.
+        facilitator_down: The facilitator cannot be reached.
+        ambushes: Strike single connections and requests, where the switches above strike all.
     """
 
     wrong_request_hash: bool = False
@@ -64,3 +73,8 @@ class Faults:
     redirect: str | None = None
     stale_heartbeat: bool = False
     overcharge: int = 0
+    refuse_payment: str | None = None
+    answers_another: str | None = None
+    clock_skew: float = 0.0
+    facilitator_down: bool = False
+    ambushes: tuple[Ambush, ...] = ()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError
 from ...verification.canonical import Mode, canonical_chat_request, canonical_completion_request
 from .data_settlement import settlement_kind
 from .exchange import Exchange, Services
+from .faults import Faults
 from .gates import pass_gates
 from .offers import CHAT
 from .plain import answer_chat, answer_completion
@@ -29,38 +31,44 @@ class Inference:
         self._services = services
 
     async def answer(
-        self, request: web.BaseRequest, path: str, session: Session
+        self, request: web.BaseRequest, path: str, session: Session, faults: Faults
     ) -> web.StreamResponse:
         """Return the answer to a request on ``path``, or its error; only a 2xx is billed.
+
+        ``faults`` are those that this request meets.
 
         The cost is added just before the answer's last byte is handed over, so that whoever has
         read an answer finds it in the session.
         """
         with session.serving(self._services.clock):
             try:
-                return await self._answer(request, path, session)
+                services = replace(self._services, faults=faults)
+                return await _answer(services, request, path, session)
             except Refusal as refusal:
                 response = refusal.response()
                 response.headers[SESSION_HEADER] = session.id
                 return response
 
-    async def _answer(
-        self, request: web.BaseRequest, path: str, session: Session
-    ) -> web.StreamResponse:
-        faults = self._services.faults
-        if faults.drop_before_work:
-            return hang_up(request)
-        if faults.delay:
-            await asyncio.sleep(faults.delay)
-        if faults.status is not None:
-            raise error(faults.status, "The node was told to answer with this status")
-        body, rate = await pass_gates(self._services, request, path)
-        kind = settlement_kind(request.headers.get("X-SETTLEMENT-TYPE"))
-        exchange = Exchange(self._services, request, body, session, rate, kind)
-        request_text = _canonical(exchange, path)
-        if path == CHAT:
-            return await _chat(exchange, request_text)
-        return await answer_completion(exchange, request_text, completion_prompt(body))
+
+async def _answer(
+    services: Services, request: web.BaseRequest, path: str, session: Session
+) -> web.StreamResponse:
+    faults = services.faults
+    if faults.drop_before_work:
+        return hang_up(request)
+    if faults.delay:
+        await asyncio.sleep(faults.delay)
+    if faults.status is not None:
+        raise error(faults.status, "The node was told to answer with this status")
+    body, rate = await pass_gates(services, request, path)
+    if faults.answers_another is not None and path == CHAT:
+        body = {**body, "messages": [{"role": "user", "content": faults.answers_another}]}
+    kind = settlement_kind(request.headers.get("X-SETTLEMENT-TYPE"))
+    exchange = Exchange(services, request, body, session, rate, kind)
+    request_text = _canonical(exchange, path)
+    if path == CHAT:
+        return await _chat(exchange, request_text)
+    return await answer_completion(exchange, request_text, completion_prompt(body))
 
 
 async def _chat(exchange: Exchange, request_text: str) -> web.StreamResponse:

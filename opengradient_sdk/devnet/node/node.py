@@ -162,6 +162,18 @@ class Node:
         """How many requests each path has had."""
         return self._running().server.requests
 
+    def forget_sessions(self) -> None:
+        """Lose every session that is not settled, as a restart does; nobody pays for them."""
+        self._book.forget()
+
+    async def settle(self, session: Session) -> None:
+        """Hand in what is owed on a session at once, if it is open and nobody is served on it."""
+        await self._running().reaper.settle_now(session)
+
+    async def hang_up_idle(self) -> None:
+        """Close every connection on which nothing is under way; return when they are gone."""
+        await self._running().server.hang_up_idle()
+
     def attestation_document(self, nonce: bytes | None = None) -> bytes:
         """Return a fresh attestation document (COSE_Sign1 bytes) of key, certificate and PCRs."""
         parts = self._running()
@@ -180,7 +192,7 @@ class Node:
         enclave = await Enclave.create(self.name, now)
         stack.callback(enclave.close)
         root = await asyncio.to_thread(TestRoot, now) if self._root is None else self._root
-        facilitator = FacilitatorClient(self._facilitator_url, self._network)
+        facilitator = FacilitatorClient(self._facilitator_url, self._network, self.faults)
         await facilitator.start()
         stack.push_async_callback(facilitator.stop)
         records = DataSettlement(facilitator, self._clock)
@@ -199,7 +211,6 @@ class Node:
             pay_to=self._pay_to,
             cap=self._session_cap,
             clock=self._clock,
-            faults=self.faults,
         )
         stack.push_async_callback(paywall.stop)
         heartbeat = Heartbeat(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..._core.clock import Clock
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One request to the paid route ``path``, and the faults that it meets."""
+
+    request: web.BaseRequest
+    path: str
+    faults: Faults
+
+
 class Paywall:
     """Turns a request into the session that pays for it, or into a 402."""
 
@@ -41,7 +51,6 @@ class Paywall:
         pay_to: Address,
         cap: int,
         clock: Clock,
-        faults: Faults,
     ) -> None:
         self._book = book
         self._facilitator = facilitator
@@ -50,11 +59,10 @@ class Paywall:
         self._pay_to = pay_to
         self._cap = cap
         self._clock = clock
-        self._faults = faults
         self._verifying: dict[str, asyncio.Task[str | None]] = {}
 
-    async def admit(self, request: web.BaseRequest, path: str) -> Session:
-        """Return the session for a request to the paid route ``path``.
+    async def admit(self, request: web.BaseRequest, path: str, faults: Faults) -> Session:
+        """Return the session for a request to the paid route ``path``, met by ``faults``.
 
         A session header wins over a payment header. A payment that was seen before leads to the
         session it opened, once the facilitator has confirmed it again.
@@ -63,25 +71,28 @@ class Paywall:
             Refusal: 402 with a challenge, 402 without one for a session that cannot be used, a page
                 for browsers, or 502 when the facilitator cannot be asked.
         """
-        if self._faults.bare_402 > 0:
-            self._faults.bare_402 -= 1
+        if faults.bare_402 > 0:
+            faults.bare_402 -= 1
             raise _unusable_session()
-        if self._faults.never_pay:
-            raise await self._challenge(request, path, _UNPAID)
+        asked = _Asked(request, path, faults)
+        if faults.never_pay:
+            raise await self._challenge(asked, _UNPAID)
         session_id = request.headers.get(SESSION_HEADER)
         if session_id is not None:
             return self._usable(self._book.find(session_id), path)
         header = request.headers.get("PAYMENT-SIGNATURE")
         payment = decode_payment(header) if header else None
         if header is None or payment is None:
-            raise await self._unpaid(request, path)
+            raise await self._unpaid(asked)
+        if faults.refuse_payment is not None:
+            raise await self._challenge(asked, faults.refuse_payment)
         option = await self._option()
         if not accepts(option, payment):
-            raise await self._challenge(request, path, _NO_MATCH)
+            raise await self._challenge(asked, _NO_MATCH)
         reason = await self._verify(header, payment, option)
         if reason is not None:
-            raise await self._challenge(request, path, reason)
-        return await self._session(request, path, payment, option)
+            raise await self._challenge(asked, reason)
+        return await self._session(asked, payment, option)
 
     async def stop(self) -> None:
         """Give up on verifications that are still under way."""
@@ -89,19 +100,17 @@ class Paywall:
             task.cancel()
         await asyncio.gather(*self._verifying.values(), return_exceptions=True)
 
-    async def _session(
-        self, request: web.BaseRequest, path: str, payment: JsonObject, option: JsonObject
-    ) -> Session:
+    async def _session(self, asked: _Asked, payment: JsonObject, option: JsonObject) -> Session:
         permit = Permit.of(payment)
         if permit is None:
-            raise await self._challenge(request, path, _NO_PERMIT)
+            raise await self._challenge(asked, _NO_PERMIT)
         known = self._book.paid_by(permit)
         if known is None:
-            return self._book.open(permit, payment, option, path, self._clock.now())
+            return self._book.open(permit, payment, option, asked.path, self._clock.now())
         if known.state is SessionState.SETTLED:
             # handed in already: the chain may not have spent the nonce yet, but it will
-            raise await self._challenge(request, path, _PERMIT_SPENT)
-        return self._usable(known, path)
+            raise await self._challenge(asked, _PERMIT_SPENT)
+        return self._usable(known, asked.path)
 
     def _usable(self, session: Session | None, path: str) -> Session:
         if session is None or not session.serves(path):
@@ -133,20 +142,22 @@ class Paywall:
             facilitator=facilitator,
         )
 
-    async def _unpaid(self, request: web.BaseRequest, path: str) -> Refusal:
-        accept = request.headers.get("Accept", "")
-        if "text/html" in accept and "Mozilla" in request.headers.get("User-Agent", ""):
+    async def _unpaid(self, asked: _Asked) -> Refusal:
+        headers = asked.request.headers
+        browsing = "Mozilla" in headers.get("User-Agent", "")
+        if browsing and "text/html" in headers.get("Accept", ""):
             return Refusal(402, _BROWSER_PAGE, content_type="text/html")
-        return await self._challenge(request, path, _UNPAID)
+        return await self._challenge(asked, _UNPAID)
 
-    async def _challenge(self, request: web.BaseRequest, path: str, reason: str) -> Refusal:
-        if self._faults.challenge_header is not None:
-            return _payment_required(self._faults.challenge_header)
+    async def _challenge(self, asked: _Asked, reason: str) -> Refusal:
+        request, faults = asked.request, asked.faults
+        if faults.challenge_header is not None:
+            return _payment_required(faults.challenge_header)
         # the address as the app behind the TLS proxy sees it: plain http
         url = f"http://{request.host}{request.path}"
-        content = payment_required(await self._option(), url=url, path=path, error=reason)
-        if self._faults.challenge is not None:
-            content = self._faults.challenge(json.loads(json.dumps(content)))
+        content = payment_required(await self._option(), url=url, path=asked.path, error=reason)
+        if faults.challenge is not None:
+            content = faults.challenge(json.loads(json.dumps(content)))
         return _payment_required(encode_header(content))
 
 

@@ -10,15 +10,19 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from aiohttp import web
 
 from ..._core.clock import Clock
+from .ambush import Mishap, Serve
 from .attestation import NONCE_BYTES
+from .doorstep import Doorstep
 from .duties import Heartbeat
 from .faults import Faults
 from .identity import Enclave
 from .inference import Inference
+from .line import Line, RequestHead, line_of
 from .offers import DESCRIPTIONS
 from .paywall import Paywall
 from .pricing import PriceList
@@ -44,6 +48,7 @@ _LOOPBACK: Final = "127.0.0.1"
 _VERSION: Final = "1.0.0"
 _LARGEST_BODY: Final = 64 * 2**20
 _SHUTDOWN_SECONDS: Final = 1.0
+_BACKLOG: Final = 1024
 _PRICE_REFRESH_SECONDS: Final = 300
 
 
@@ -75,6 +80,8 @@ class NodeServer:
         self._faults = faults
         self._started = int(clock.now())
         self._runner: web.ServerRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._lines: WeakSet[Line] = WeakSet()
         self._free: dict[str, Callable[[web.BaseRequest], web.Response]] = {
             "/health": self._health,
             "/signing-key": self._signing_key,
@@ -87,40 +94,88 @@ class NodeServer:
         server = web.Server(self._handle, request_factory=_request, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
-        site = web.TCPSite(
-            self._runner, _LOOPBACK, 0, ssl_context=self._enclave.ssl_context, backlog=1024
+        doorstep = Doorstep(_LOOPBACK, backlog=_BACKLOG, refuses=self._refuses)
+        self._listener = await asyncio.get_running_loop().create_server(
+            lambda: self._line(server()),
+            sock=doorstep,
+            ssl=self._enclave.ssl_context,
+            backlog=_BACKLOG,
         )
-        await site.start()
-        return int(self._runner.addresses[0][1])
+        return doorstep.port
 
     async def stop(self) -> None:
         """Close the port and the connections."""
+        if self._listener is not None:
+            self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
+    async def hang_up_idle(self) -> None:
+        """Close the connections on which nothing is under way; return when they are gone."""
+        for line in [line for line in self._lines if line.idle]:
+            line.cut()
+            await line.lost.wait()
+
+    def _line(self, protocol: RequestHandler) -> Line:
+        line = Line(protocol, self._meets)
+        self._lines.add(line)
+        return line
+
+    def _refuses(self) -> bool:
+        return any(ambush.refuses() for ambush in self._faults.ambushes)
+
+    def _meets(self, head: RequestHead) -> Mishap | None:
+        """Return what the first ambush that wants this request has for it."""
+        if head.method != "POST" or _route_of(head.path) not in DESCRIPTIONS:
+            return None
+        mishaps = (ambush.meets(head) for ambush in self._faults.ambushes)
+        return next((mishap for mishap in mishaps if mishap is not None), None)
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self.requests[request.path] += 1
-        if self._faults.redirect is not None:
-            return web.Response(status=307, headers={"Location": self._faults.redirect})
+        line = line_of(request.transport)
+        if line is None:
+            return await self._answer(request, self._faults)
+        mishap = line.take_mishap()
+        with line.busy():
+            if mishap is None:
+                return await self._answer(request, self._faults)
+            return await mishap.answer(line, self._serving(request, mishap.bend(self._faults)))
+
+    def _serving(self, request: web.BaseRequest, faults: Faults) -> Serve:
+        async def serve() -> web.StreamResponse:
+            response = await self._answer(request, faults)
+            try:
+                await response.prepare(request)
+                await response.write_eof()
+            except ConnectionError:
+                pass  # nobody is there to read it; the work is done or was refused all the same
+            return response
+
+        return serve
+
+    async def _answer(self, request: web.BaseRequest, faults: Faults) -> web.StreamResponse:
+        if faults.redirect is not None:
+            return web.Response(status=307, headers={"Location": faults.redirect})
         try:
-            return await self._route(request)
+            return await self._route(request, faults)
         except Refusal as refusal:
             return refusal.response()
         except ConnectionError:
-            raise
+            return web.Response()  # the client has gone: nobody hears this
         except Exception:  # noqa: BLE001 - a server outlives its handlers; what failed is logged
             _LOG.exception("%s %s failed", request.method, request.path)
             return internal_error().response()
 
-    async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _route(self, request: web.BaseRequest, faults: Faults) -> web.StreamResponse:
         path = request.path
         # the payment layer is laxer about paths than the routes behind it
-        paid = path.rstrip("/").lower()
+        paid = _route_of(path)
         if request.method == "POST" and paid in DESCRIPTIONS:
-            session = await self._paywall.admit(request, paid)
+            session = await self._paywall.admit(request, paid, faults)
             if path != paid:
                 raise not_found(session.id)
-            return await self._inference.answer(request, path, session)
+            return await self._inference.answer(request, path, session, faults)
         if path in DESCRIPTIONS:
             raise method_not_allowed("POST, OPTIONS")
         if path == "/v1/keys":
@@ -176,6 +231,11 @@ class NodeServer:
 
     def _heartbeat_status(self, _request: web.BaseRequest) -> web.Response:
         return json_response(self._heartbeat.status())
+
+
+def _route_of(path: str) -> str:
+    """Return the paid route that a path means to the payment layer."""
+    return path.rstrip("/").lower()
 
 
 def _keys_refused(body: bytes, method: str) -> Refusal:

@@ -49,6 +49,7 @@ class SessionState(Enum):
     SETTLING = "settling"
     SETTLED = "settled"
     EXPIRED = "expired"
+    FORGOTTEN = "forgotten"
 
 
 @dataclass(slots=True)
@@ -167,6 +168,13 @@ class SessionBook:
         session.state = SessionState.EXPIRED
         self._by_id.pop(session.id, None)
         self._by_permit.pop(session.permit, None)
+
+    def forget(self) -> None:
+        """Lose every live session, as a restart does: nobody will be asked for what they cost."""
+        for session in self._by_id.values():
+            session.state = SessionState.FORGOTTEN
+        self._by_id.clear()
+        self._by_permit.clear()
 
     def settled(self, session: Session, job: str) -> None:
         """Close a session whose settlement the facilitator has accepted under ``job``."""

@@ -187,7 +187,7 @@ def test_without_the_extra_the_import_says_how_to_get_it():
         "import sys; sys.modules['eth'] = None\n"
         "import importlib.util\n"
         "importlib.util.find_spec = lambda name: None\n"
-        "import opengradient_sdk.devnet"
+        "from opengradient_sdk.devnet import Devnet"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert 'pip install "opengradient-sdk[devnet]"' in done.stderr
