@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from .ledger import Budget
+from .blocks import Block, check_call
+from .limits import Budget, Money
+from .pools import Limits, Pool
+from .standing import Standing, crossed_low
 
-__all__ = ["Budget"]
+__all__ = [
+    "Block",
+    "Budget",
+    "Limits",
+    "Money",
+    "Pool",
+    "Standing",
+    "check_call",
+    "crossed_low",
+]
