@@ -10,7 +10,8 @@
     │                       RevertedError, ReplacedError, RequestConflictError
     ├ PaymentError → PolicyRejectedError, BudgetExceededError, InsufficientOPGError,
     │                AllowanceError, InvalidChallengeError, PaymentRejectedError,
-    │                PaymentOutcomeUnknownError, SettlementPendingError
+    │                IdempotencyConflictError, PaymentOutcomeUnknownError,
+    │                SettlementPendingError
     ├ NetworkError → TransportError, RegistryUnavailableError, RegistryEmptyError,
     │                NoNodeAvailableError, NodeTimeoutError, NodeProtocolError,
     │                PinMismatchError, RedirectError
@@ -84,6 +85,7 @@ from .network import (
 from .payment import (
     AllowanceError,
     BudgetExceededError,
+    IdempotencyConflictError,
     InsufficientOPGError,
     InvalidChallengeError,
     PaymentError,
@@ -106,6 +108,7 @@ __all__ = [
     "ConfirmationTimeoutError",
     "FeeTooLowError",
     "HubError",
+    "IdempotencyConflictError",
     "InsufficientFundsError",
     "InsufficientOPGError",
     "InvalidChallengeError",

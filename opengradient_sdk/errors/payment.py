@@ -68,6 +68,10 @@ class PaymentRejectedError(PaymentError):
         self.reason = reason
 
 
+class IdempotencyConflictError(PaymentError):
+    """An idempotency key was used for another call before. Nothing was signed or sent."""
+
+
 class PaymentOutcomeUnknownError(PaymentError):
     """A paid request was sent and its outcome is not known; no second payment was signed for it."""
 

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from ..types import Bytes32
 from .schemes import Authorization
 from .status import NOT_LOOKED, PaymentStatus
 
+if TYPE_CHECKING:
+    from .budget import Block
+
 
 class AuthorizationState(Enum):
-    """The life of a signed cap on our side."""
+    """The life of a signed cap on our side.
 
+    ``RESERVED``: the budget holds its cap, nothing is signed. ``AUTHORIZED``: signed and written
+    down. ``SENT``: its header has left this process. ``ACTIVE``: a node made a session of it.
+    ``RETIRED``: no further call is sent on it; its cap stays reserved. ``RESOLVED``: the chain has
+    spoken.
+    """
+
+    RESERVED = "reserved"
     AUTHORIZED = "authorized"
+    SENT = "sent"
     ACTIVE = "active"
     RETIRED = "retired"
-    REFUSED = "refused"
     RESOLVED = "resolved"
+
+    @property
+    def serves(self) -> bool:
+        """Whether calls may be sent on it."""
+        return self in (self.AUTHORIZED, self.SENT, self.ACTIVE)
 
 
 @dataclass(slots=True, eq=False)
@@ -27,7 +43,8 @@ class OpenAuthorization:
     ``served`` sums the computed costs of answered ``calls``, ``unpriced`` of which have a cost that
     is not known; ``in_flight`` counts the others. ``resent`` counts requests
     that were sent again after a failure and may have been billed twice, within the same cap;
-    ``losses`` counts sessions of this authorization that the node forgot.
+    ``losses`` counts sessions of this authorization that the node forgot. ``retired_at`` is in
+    seconds of the client's clock. ``blocks`` are the budgets of blocks whose calls joined it.
     """
 
     authorization: Authorization
@@ -44,12 +61,24 @@ class OpenAuthorization:
     unpriced: int = 0
     resent: int = 0
     ended_by_node: bool = False
+    retired_at: float | None = None
     status: PaymentStatus = NOT_LOOKED
+    blocks: set[Block] = field(default_factory=set["Block"], repr=False)
 
     @property
     def cap(self) -> int:
         """The most that can be charged (atoms)."""
         return self.authorization.max_amount
+
+    @property
+    def nonce(self) -> int:
+        """The Permit2 nonce, which names it in the journal."""
+        return self.authorization.nonce
+
+    @property
+    def is_fully_counted(self) -> bool:
+        """Whether ``served`` is the sum of everything that the node may bill on it."""
+        return not (self.in_flight or self.unpriced or self.resent)
 
     def enter(self) -> None:
         """Count a call that is about to be sent."""
@@ -78,9 +107,7 @@ class OpenAuthorization:
         ``losses`` is how many had been lost when the request was sent that this answers: the answer
         to an older one may name a session that is gone.
         """
-        if losses != self.losses:
-            return
-        if self.state in (AuthorizationState.AUTHORIZED, AuthorizationState.ACTIVE):
+        if losses == self.losses and self.state.serves:
             self.state = AuthorizationState.ACTIVE
             self.session_id = session_id
 

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
-from .journal import Journal, JournalEntry
+from .authorizations import Reservation
+from .book import PaymentJournal
+from .calls import Admission, Begun, Interrupted, Replied, UnderWay
+from .entries import JournalEntry
 from .records import CallRecord, CallState
+from .refusals import Refusal
+from .restoring import Inherited
 from .schema import SCHEMA
 
-__all__ = ["SCHEMA", "CallRecord", "CallState", "Journal", "JournalEntry"]
+__all__ = [
+    "SCHEMA",
+    "Admission",
+    "Begun",
+    "CallRecord",
+    "CallState",
+    "Inherited",
+    "Interrupted",
+    "JournalEntry",
+    "PaymentJournal",
+    "Refusal",
+    "Replied",
+    "Reservation",
+    "UnderWay",
+]
