@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .devnet import Devnet
     from .errors import OpenGradientError, Spent
     from .ledger import DataState, Receipt
-    from .payments import PaymentRules, PaymentState, PaymentStatus
+    from .payments import Budget, NotChargedProof, PaymentRules, PaymentState, PaymentStatus
     from .profiles import Profile
     from .signers import DigestSigner, LocalSigner, RemoteSigner, Signer
     from .types import Address, Amount, Bytes32, TxReceipt, TxRequest
@@ -39,7 +39,7 @@ __getattr__ = lazy_names(
         "devnet": "Devnet",
         "errors": "OpenGradientError Spent",
         "ledger": "DataState Receipt",
-        "payments": "PaymentRules PaymentState PaymentStatus",
+        "payments": "Budget NotChargedProof PaymentRules PaymentState PaymentStatus",
         "profiles": "Profile",
         "signers": "DigestSigner LocalSigner RemoteSigner Signer",
         "types": "Address Amount Bytes32 TxReceipt TxRequest",
@@ -52,6 +52,7 @@ __all__ = [
     "Amount",
     "Assurance",
     "AsyncOpenGradient",
+    "Budget",
     "Bytes32",
     "Chain",
     "ChatStream",
@@ -62,6 +63,7 @@ __all__ = [
     "DigestSigner",
     "Evidence",
     "LocalSigner",
+    "NotChargedProof",
     "OpenGradient",
     "OpenGradientError",
     "ParsedReply",

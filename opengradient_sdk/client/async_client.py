@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self, TypeVar, cast
 from .._core.clock import Clock
 from .._core.http import HttpClient
 from ..errors import ConfigurationError
+from ..payments.budget import Budget, Money
 from ..payments.rules import PaymentRules
 from ..profiles import Profile
 from ..signers import Signer
@@ -20,7 +21,6 @@ from ..verification.evidence import Assurance
 from .config import (
     DEFAULT_TIMEOUT,
     ClientConfig,
-    Money,
     OnAmbiguous,
     SettlementMode,
     Trust,
@@ -32,13 +32,16 @@ if TYPE_CHECKING:
     from .contracts import Contracts
     from .core import Chains
     from .events import Event
+    from .resources.budget import BudgetView
     from .resources.chat import Chat
     from .resources.completions import Completions
     from .resources.models import Models
     from .resources.nodes import Nodes
     from .resources.payments import Payments
+    from .resources.policy import Policy
     from .resources.receipts import Receipts
     from .resources.wallet import Wallet
+    from .scoped import ScopedClient
     from .work import CallWork
 
 T = TypeVar("T")
@@ -61,11 +64,15 @@ class AsyncOpenGradient:
     Args:
         signer: A private key (hex) or anything with the three methods of ``Signer``.
         network: ``"mainnet"`` (the default), ``"devnet:<chain id>:<chain id>"`` or a ``Profile``.
-        budget: ``"1 OPG"`` where it is not given; ``"unlimited"`` has to be spelled out.
+        budget: An amount or a ``Budget``; ``"1 OPG"`` where it is not given. ``"unlimited"`` has to
+            be spelled out. All clients of this wallet and network on one store share it.
         require: The assurance that an answer needs to be returned.
         trust: RPC endpoints to compare, accepted measurements, attestation root.
         store: The file of the journal, or ``postgresql://user:password@host/database``, which
             many hosts share; ``":memory:"`` forgets open authorizations at exit.
+        store_key: Where the key is that seals the store's secrets: a file that only you can read
+            (beside the store where it is not given), or ``"keyring"``. Hosts that share a
+            PostgreSQL store share this file. ``OG_STORE_KEY`` in the environment says the same.
         settlement: What happens to the hashes of question and answer: ``batch`` (the network's
             default: on chain in a Merkle tree), ``private`` (nothing) or ``individual`` (question
             and answer in plain on public storage).
@@ -90,10 +97,11 @@ class AsyncOpenGradient:
         *,
         signer: Signer | str | None = None,
         network: Profile | str | None = None,
-        budget: Money | None = None,
+        budget: Budget | Money | None = None,
         require: Assurance = Assurance.REGISTERED,
         trust: Trust | None = None,
         store: str | os.PathLike[str] | None = None,
+        store_key: str | os.PathLike[str] | None = None,
         settlement: SettlementMode = "batch",
         on_ambiguous: OnAmbiguous = "retry_same",
         timeout: float = DEFAULT_TIMEOUT,
@@ -111,6 +119,7 @@ class AsyncOpenGradient:
             trust=trust,
             rules=rules,
             store=store,
+            store_key=store_key,
             settlement=settlement,
             on_ambiguous=on_ambiguous,
             timeout=timeout,
@@ -136,9 +145,12 @@ class AsyncOpenGradient:
         # it takes some 300 ms the first time
         await asyncio.to_thread(_load_parts)
         from .core import Core
+        from .pipeline import Scope
+        from .routing import Router
         from .work import CallWork
 
-        self._work = CallWork(Core(self.config, self._tell))
+        core = Core(self.config, self._tell)
+        self._work = CallWork(core, Router(core), Scope(core.sessions))
         return self
 
     async def __aexit__(
@@ -209,6 +221,68 @@ class AsyncOpenGradient:
         from .resources.payments import Payments
 
         return self._part(Payments)
+
+    @property
+    def budget(self) -> BudgetView:
+        """What the budget allows, and what counts against it."""
+        from .resources.budget import BudgetView
+
+        return self._part(BudgetView)
+
+    @property
+    def policy(self) -> Policy:
+        """What may be signed, explained without signing."""
+        from .resources.policy import Policy
+
+        return self._part(Policy)
+
+    def with_budget(self, total: Money, *, per_call: Money | None = None) -> ScopedClient:
+        """Return a client for one block of code, whose calls are held to a budget of their own.
+
+        Use it with ``async with``; it has ``chat`` and ``completions``, and the figures
+        ``exposed``, ``estimated``, ``settled`` and ``remaining``. What it spends counts against
+        this client's budget too.
+
+        **Money**: ``total`` bounds the whole caps of the sessions that its calls join (they are
+        shared with calls outside), until the chain shows what these were charged. ``per_call``
+        bounds the *estimate* of one call: the most that its tokens cost at the published prices.
+
+        Raises:
+            ConfigurationError: An amount is none, or the total is below one session's cap.
+
+        Example:
+            >>> async with client.with_budget("0.5 OPG", per_call="0.05 OPG") as block:
+            ...     reply = await block.chat.create(
+            ...         model="openai/gpt-5", messages="hi", max_tokens=64
+            ...     )
+            ...     print(block.exposed, "at risk,", block.remaining, "left")
+            0.1 OPG at risk, 0.4 OPG left
+        """
+        from .scoped import budget_block
+
+        return budget_block(self._opened(), total, per_call)
+
+    def session(self, *, max_exposure: Money) -> ScopedClient:
+        """Return a client whose calls have sessions of their own, shared with nobody.
+
+        Use it with ``async with``. At its end the sessions take no further call, so that the nodes
+        settle them; as few authorizations are signed as the caps allow.
+
+        **Money**: ``max_exposure`` bounds the whole caps that are open, and what was charged.
+
+        Raises:
+            ConfigurationError: Not an amount, or below one session's cap.
+
+        Example:
+            >>> async with client.session(max_exposure="0.2 OPG") as session:
+            ...     first = await session.chat.create(model="openai/gpt-5", messages="hi")
+            ...     second = await session.chat.create(model="openai/gpt-5", messages="and then?")
+            >>> first.receipt.authorization.nonce == second.receipt.authorization.nonce
+            True
+        """
+        from .scoped import own_session
+
+        return own_session(self._opened(), max_exposure)
 
     @property
     def chains(self) -> Chains:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from ..errors import ConfigurationError
+from ..payments.pricing import estimate
 from ..profiles import ModelPrice
 
 CHAT_ROUTE: Final = "/v1/chat/completions"
@@ -19,6 +21,7 @@ class Call:
     """What is asked: ``body`` is hashed and verified, ``payload`` are its bytes on the wire.
 
     ``timeout`` is in seconds, for the answer (or, streamed, for each further piece of it).
+    ``longest`` is the ``max_tokens`` that was asked for, ``key`` the caller's idempotency key.
     """
 
     route: str
@@ -30,12 +33,26 @@ class Call:
     timeout: float
     tag: str | None = None
     node: str | None = None
+    key: str | None = None
+    longest: int | None = None
+
+    def estimate(self, opg_usd: Decimal | None, cap: int) -> int | None:
+        """Return the most that one answer costs by its tokens, in atoms; ``None`` if unknown."""
+        if opg_usd is None or self.price is None or self.body.get("web_search"):
+            return None
+        prompt = encode({name: self.body[name] for name in _PROMPT if name in self.body})
+        try:
+            return estimate(self.price, prompt, self.longest, opg_usd, cap).maximum.atoms
+        except ConfigurationError:  # the price of this model is not published
+            return None
 
     @property
     def headers(self) -> dict[str, str]:
         """The headers that belong to the call, without any payment."""
         return {"X-SETTLEMENT-TYPE": self.settlement}
 
+
+_PROMPT: Final = ("messages", "prompt", "tools", "response_format")
 
 _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, cast, get_args
 from urllib.parse import urlsplit
 
 from .._core.clock import Clock
 from .._core.store import check_location, default_folder, without_secrets
 from ..errors import ConfigurationError
+from ..payments.budget import Budget, Money
 from ..payments.rules import PaymentRules
 from ..profiles import MAINNET, Profile, devnet_profile
 from ..signers import Signer, signer_from
-from ..types import Address, Amount, Bytes32
+from ..types import Address, Bytes32
 from ..verification.evidence import Assurance
 
 SettlementMode: TypeAlias = Literal["private", "batch", "individual"]
 OnAmbiguous: TypeAlias = Literal["retry_same", "raise"]
-Money: TypeAlias = Amount | str | int | Decimal
 
-UNLIMITED: Final = "unlimited"
 DEFAULT_BUDGET: Final = "1 OPG"
 DEFAULT_TIMEOUT: Final = 60.0
 
@@ -56,7 +54,7 @@ class ClientConfig:
 
     signer: Signer
     profile: Profile
-    budget: int | None
+    budget: Budget
     require: Assurance
     trust: Trust
     rules: PaymentRules
@@ -64,6 +62,7 @@ class ClientConfig:
     on_ambiguous: OnAmbiguous
     timeout: float
     store: StorePlace
+    store_key: str | None = field(repr=False)
     clock: Clock = field(repr=False)
 
     @classmethod
@@ -72,11 +71,12 @@ class ClientConfig:
         *,
         signer: Signer,
         network: Profile | str | None,
-        budget: Money | None,
+        budget: Budget | Money | None,
         require: Assurance,
         trust: Trust | None,
         rules: PaymentRules | None,
         store: str | os.PathLike[str] | None,
+        store_key: str | os.PathLike[str] | None,
         settlement: SettlementMode,
         on_ambiguous: OnAmbiguous,
         timeout: float,
@@ -100,7 +100,7 @@ class ClientConfig:
         return cls(
             signer=signer,
             profile=profile,
-            budget=_budget(budget),
+            budget=_budget(budget, profile),
             require=_assurance(require),
             trust=trust or Trust(),
             rules=rules or PaymentRules(),
@@ -108,6 +108,7 @@ class ClientConfig:
             on_ambiguous=on_ambiguous,
             timeout=float(timeout),
             store=_store(store, profile),
+            store_key=_store_key(store_key),
             clock=clock or profile.clock,
         )
 
@@ -162,15 +163,22 @@ def _assurance(require: int) -> Assurance:
         ) from None
 
 
-def _budget(value: Money | None) -> int | None:
-    if value == UNLIMITED:
+def _budget(value: Budget | Money | None, profile: Profile) -> Budget:
+    budget = value if isinstance(value, Budget) else Budget(value or DEFAULT_BUDGET)
+    budget.check_cap(profile.session_cap)
+    return budget
+
+
+def _store_key(value: object) -> str | None:
+    key = os.environ.get("OG_STORE_KEY") if value is None else value
+    if key is None:
         return None
-    try:
-        return Amount.parse(DEFAULT_BUDGET if value is None else value).atoms
-    except ValueError as error:
-        raise ConfigurationError(
-            f"budget: {error}", hint='Write budget="1 OPG", or budget="unlimited".'
-        ) from None
+    if isinstance(key, str | os.PathLike) and (place := str(cast(object, key))):
+        return place
+    raise ConfigurationError(
+        "store_key is no place of a key",
+        hint='Pass the path of a file that only you can read, or "keyring".',
+    )
 
 
 def _store(store: str | os.PathLike[str] | None, profile: Profile) -> StorePlace:

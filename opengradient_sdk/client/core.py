@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .._core.http import HttpClient
 from .._core.store import open_store
 from .._core.tasks import Supervisor
+from .._core.vault import Vault
 from ..chain.outbox.schema import SCHEMA as OUTBOX_SCHEMA
 from ..chain.rpc import Rpc
 from ..ledger.book import ReceiptBook
@@ -21,20 +22,25 @@ from ..network.registry import Registry
 from ..network.selection import NodeHealth
 from ..payments.allowance import AllowanceKeeper
 from ..payments.authorizer import Authorizer
-from ..payments.budget import Budget
+from ..payments.budget import Standing
+from ..payments.conduct import NodeConduct
 from ..payments.journal import SCHEMA as PAYMENTS_SCHEMA
-from ..payments.journal import Journal
-from ..payments.policy import PaymentPolicy
+from ..payments.journal import PaymentJournal
+from ..payments.lives import Lives
+from ..payments.policy import FacilitatorChanged, PaymentPolicy
+from ..payments.refusal import Refusal, shown
 from ..payments.sessions import SessionPool
 from ..payments.state import OpenAuthorization
-from ..payments.status import PaymentState, PaymentStatus
 from ..profiles import ChainProfile
 from ..signers import GuardedSigner
-from ..types import Bytes32
+from ..types import Amount, Bytes32
 from ..verification.evidence import Check, CheckStatus
 from .attesting import Attesting
+from .callbook import CallBook
 from .config import ClientConfig
-from .events import Emit, NodeLeft, PaymentResolved
+from .events import BudgetLow, Emit, NodeLeft
+from .once import Once
+from .reconciling import Reconciler
 
 if TYPE_CHECKING:
     from ..chain import Chain
@@ -43,7 +49,6 @@ if TYPE_CHECKING:
 
 _UNLIMITED_APPROVAL_CAPS = 100
 _AVOID_SECONDS = 300.0
-_LAST_WORDS = (PaymentState.FINAL, PaymentState.NOT_CHARGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,13 @@ class Core:
         self.emit = emit
         self.http = HttpClient()
         self.supervisor = Supervisor()
-        self.budget = Budget(config.budget)
         self.policy = PaymentPolicy(
-            profile, config.rules, max_approval=self._usual_approval(config)
+            profile,
+            config.rules,
+            max_approval=self._usual_approval(config),
+            clock=self.clock,
+            on_refusal=self._refused,
+            on_facilitator=self._facilitator_changed,
         )
         self.signer = GuardedSigner(config.signer, self.policy)
         self.payments_rpc = self._rpc_of(profile.payments)
@@ -76,7 +85,20 @@ class Core:
         )
         self.registry_rpc = self.payments_rpc if one else self._rpc_of(profile.registry)
         self.store = open_store(config.store, PAYMENTS_SCHEMA, OUTBOX_SCHEMA)
-        self.journal = Journal(self.store)
+        self.journal = PaymentJournal(
+            self.store,
+            Vault.at(config.store, config.store_key),
+            owner=self.signer.address,
+            network=profile.payments.caip2,
+            pool=config.budget.pool_of(self.signer.address, profile.payments.caip2),
+            limits=config.budget.limits(),
+            clock=self.clock,
+            supervisor=self.supervisor,
+        )
+        self.calls = CallBook(self.journal, self.clock)
+        self.conduct = NodeConduct(self.clock)
+        self.lives = Lives(self.clock, self.journal.note, self.conduct)
+        self.sessions = SessionPool(self.clock, self.supervisor, self.lives)
         self.allowance = AllowanceKeeper(
             self.payments_rpc,
             lambda: self.chains.payments,
@@ -87,13 +109,25 @@ class Core:
         self.authorizer = Authorizer(
             profile=profile,
             policy=self.policy,
-            budget=self.budget,
             signer=self.signer,
             allowance=self.allowance,
             journal=self.journal,
             clock=self.clock,
+            on_low=self._budget_low,
         )
-        self.sessions = SessionPool(self.clock, self.supervisor)
+        self.reconciler = Reconciler(
+            lives=self.lives,
+            sessions=self.sessions,
+            journal=self.journal,
+            conduct=self.conduct,
+            watcher=lambda: self.watcher,
+            clock=self.clock,
+            supervisor=self.supervisor,
+            block_time=profile.payments.block_time,
+            emit=self.emit,
+            leave=self.leave,
+        )
+        self.once = Once(self.journal, self.lives, self.reconciler.look_up, self.take_over)
         self.registry = Registry(
             self._registry_rpcs(config),
             profile.tee_registry,
@@ -105,14 +139,12 @@ class Core:
         self.rng = random.SystemRandom()
         self.receipts = ReceiptBook()
         self._connections: dict[NodeRecord, NodeConnection] = {}
-        self._looking = asyncio.Lock()
-        self._lives: dict[int, OpenAuthorization] = {}
         self._registered: tuple[RegistrySnapshot, NodeRecord, Check] | None = None
 
     @staticmethod
     def _usual_approval(config: ClientConfig) -> int:
-        if config.budget is not None:
-            return config.budget
+        if config.budget.total is not None:
+            return config.budget.total.atoms
         return config.profile.session_cap * _UNLIMITED_APPROVAL_CAPS
 
     def _rpc_of(self, chain: ChainProfile) -> Rpc:
@@ -149,10 +181,12 @@ class Core:
 
     @cached_property
     def watcher(self) -> SettlementWatcher:
-        """Who asks the payments chain about authorizations."""
+        """Who asks the payments chain about authorizations, through every endpoint."""
         from ..payments.settlement import SettlementWatcher
 
-        return SettlementWatcher(self.payments_rpc, self.config.profile)
+        payments = self.config.profile.payments
+        rpcs = [self._rpc_of(replace(payments, rpc_urls=(url,))) for url in payments.rpc_urls]
+        return SettlementWatcher(rpcs, self.config.profile)
 
     def _registry_rpcs(self, config: ClientConfig) -> list[Rpc]:
         compared = [
@@ -183,69 +217,57 @@ class Core:
             known = self._registered = (snapshot, record, check)
         return known[2]
 
-    def remember(self, life: OpenAuthorization) -> None:
-        """Keep an authorization for questions about it; also what has been resolved."""
-        self._lives[life.authorization.nonce] = life
-
-    def life_of(self, nonce: int) -> OpenAuthorization | None:
-        """Return the authorization with this nonce, if this client signed it."""
-        return self._lives.get(nonce)
-
-    def leave(self, tee_id: Bytes32, reason: str) -> None:
-        """Avoid a node for five minutes."""
-        self.health.mark_failed(tee_id, reason, self.clock.now() + _AVOID_SECONDS)
+    def leave(self, tee_id: Bytes32, reason: str, seconds: float = _AVOID_SECONDS) -> None:
+        """Avoid a node for a while: five minutes, unless it is said otherwise."""
+        self.health.mark_failed(tee_id, reason, self.clock.now() + seconds)
         self.emit(NodeLeft(tee_id, reason))
 
-    async def look_up(self, life: OpenAuthorization) -> PaymentStatus:
-        """Ask the chain about an authorization, and free its budget when the chain has spoken.
+    @property
+    def last_opg_usd(self) -> Decimal | None:
+        """The price of OPG that a node published last, while it is fresh; for estimates."""
+        prices = [connection.last_opg_usd for connection in self._connections.values()]
+        return next((price for price in reversed(prices) if price is not None), None)
+
+    async def take_over(self) -> None:
+        """Go on with what closed and dead clients of this wallet have left in the store.
+
+        Their sessions are used again while they are young; everything else is asked for on chain.
 
         Raises:
-            ChainError: The chain could not be asked.
+            LedgerError: The store could not be read.
         """
-        async with self._looking:
-            before = life.status
-            if before.state in _LAST_WORDS:
-                return before
-            life.status = status = await self.watcher.status(self.watcher.claim_of(life))
-            self._account(life, before, status)
-            if (status.state, status.transaction) != (before.state, before.transaction):
-                await self.journal.resolve(life, status)
-            return status
+        await self.journal.join()
+        for left in await self.journal.inherit():
+            self.lives.add(left.life)
+            if left.may_serve:
+                self.sessions.inherit(left.life)
+            else:
+                self.lives.retire(left.life)
+        self.reconciler.wake()
 
-    def _account(
-        self, life: OpenAuthorization, before: PaymentStatus, status: PaymentStatus
-    ) -> None:
-        # a reorg can take the chain's word back, or put another charge in the place of one
-        if before.state.resolved:
-            self.budget.reopen(life.cap, charged=_charged(before))
-        if status.state.resolved:
-            self.budget.release(life.cap, charged=_charged(status))
-        if status.state.resolved and not before.state.resolved:
-            self.sessions.resolved(life)
-            self.emit(PaymentResolved(life.authorization.nonce, status))
-        if before.state.resolved and not status.state.resolved:
-            self.sessions.reopened(life)
+    def signed(self, life: OpenAuthorization) -> None:
+        """Keep a new authorization, and ask the chain about it when its time has come."""
+        self.lives.add(life)
+        self.reconciler.wake()
 
-    async def look_up_retired(self) -> None:
-        """Ask the chain about every authorization that takes no more calls.
+    def _budget_low(self, standing: Standing) -> None:
+        assert standing.total is not None  # a budget without a total is never low
+        self.emit(BudgetLow(Amount(max(standing.remaining or 0, 0)), Amount(standing.total)))
 
-        Raises:
-            ChainError: The chain could not be asked.
-        """
-        for life in self.sessions.unresolved:
-            if not self.sessions.is_current(life):
-                await self.look_up(life)
+    def _refused(self, refusal: Refusal, tee_id: Bytes32 | None) -> None:
+        asked, allowed = shown(refusal.asked), shown(refusal.allowed)
+        self.journal.refuse(refusal.field, asked, allowed, tee_id)
+
+    def _facilitator_changed(self, change: FacilitatorChanged) -> None:
+        self.emit(change)
 
     async def aclose(self) -> None:
         """End every task, then close connections and files: all of them, whatever one says."""
         async with AsyncExitStack() as closing:  # the last one that was pushed is closed first
             closing.push_async_callback(self.store.aclose)
+            closing.push_async_callback(self.journal.leave)
             closing.push_async_callback(self.http.aclose)
             if "chains" in self.__dict__:  # made at the first transaction only
                 for chain in {self.chains.payments, self.chains.registry}:
                     closing.push_async_callback(chain.aclose)
             closing.push_async_callback(self.supervisor.aclose)
-
-
-def _charged(status: PaymentStatus) -> int:
-    return status.amount.atoms if status.amount is not None else 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..chain.outbox.events import ChainEvent
+from ..payments.policy import FacilitatorChanged
 from ..payments.status import PaymentStatus
 from ..types import Amount, Bytes32
 
@@ -55,7 +56,22 @@ class NodeLeft:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetLow:
+    """Less is left of the budget than two caps, or than a fifth of its total."""
+
+    remaining: Amount
+    total: Amount
+
+
 Event: TypeAlias = (
-    PaymentAuthorized | PaymentRefused | PaymentResolved | RequestResent | NodeLeft | ChainEvent
+    PaymentAuthorized
+    | PaymentRefused
+    | PaymentResolved
+    | RequestResent
+    | NodeLeft
+    | BudgetLow
+    | FacilitatorChanged
+    | ChainEvent
 )
 Emit: TypeAlias = Callable[[Event], None]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import (
+    LedgerError,
     NetworkError,
     OpenGradientError,
     PaymentOutcomeUnknownError,
@@ -25,10 +26,13 @@ from ..errors import (
 )
 from ..network.connection import NodeConnection
 from ..payments.challenge import BareRefusal, parse_402
+from ..payments.conduct import NodeConduct
+from ..payments.lives import Lives
 from ..payments.sessions import SessionPool
 from ..payments.state import OpenAuthorization
 from ..types import Amount
 from .call import Call
+from .callbook import CallBook, Errand
 from .config import OnAmbiguous
 from .events import Emit, PaymentRefused, RequestResent
 
@@ -71,10 +75,16 @@ class Exchange:
         sessions: SessionPool,
         open_: Callable[[Call], Awaitable[OpenAuthorization]],
         *,
+        lives: Lives,
+        calls: CallBook,
+        conduct: NodeConduct,
         on_ambiguous: OnAmbiguous,
         emit: Emit,
     ) -> None:
-        self._connection = connection
+        self.tee_id = connection.record.tee_id
+        self.lives = lives
+        self.calls = calls
+        self.conduct = conduct
         self._sessions = sessions
         self._open = open_
         self._on_ambiguous: OnAmbiguous = on_ambiguous
@@ -82,7 +92,7 @@ class Exchange:
 
     @asynccontextmanager
     async def deliver(
-        self, call: Call, transmission: Transmission
+        self, call: Call, transmission: Transmission, errand: Errand
     ) -> AsyncGenerator[Delivery, None]:
         """Send ``call`` until it is answered or must be given up; count it while it is open.
 
@@ -92,37 +102,54 @@ class Exchange:
             PaymentError, NetworkError: The authorization could not be made; nothing was sent.
         """
         refused: PaymentRejectedError | None = None
-        resent = 0
         while True:
             try:
-                life = await self._join(call)
+                life = await self._join(call, errand)
             except OpenGradientError as error:
                 if refused is None:
                     raise
                 raise refused from error  # nothing new was signed, but its cap is exposed
-            sender = _Sender(self, life, call, transmission)
+            sender = _Sender(self, life, call, transmission, errand)
             try:
                 refusal = await sender.until_answered()
-                resent += sender.resent
                 if refusal is None:
-                    yield Delivery(life, sender.status, resent)
+                    self.conduct.served(self.tee_id)
+                    yield Delivery(life, sender.status, errand.lost)
                     return
             finally:
                 if sender.unanswered:
                     life.answered(None)  # the node may bill it; nobody here knows how much
                 life.leave()
-            self._sessions.retire(life, by_node=True)
-            self._emit(PaymentRefused(call.route, life.tee_id, refusal.reason))
-            if sender.resent:
+            self._ended_by_node(call, life, refusal)
+            if errand.lost:
                 # the lost request may have been served: no second cap for the same call
                 raise _unknown(life, refusal.short_message) from refusal
             if refused is not None:
                 raise refusal from refused
             refused = refusal
 
-    async def _join(self, call: Call) -> OpenAuthorization:
-        tee_id = self._connection.record.tee_id
-        return await self._sessions.join(tee_id, call.route, lambda: self._open(call))
+    def _ended_by_node(
+        self, call: Call, life: OpenAuthorization, refusal: PaymentRejectedError
+    ) -> None:
+        self.lives.retire(life, by_node=True)
+        self._emit(PaymentRefused(call.route, life.tee_id, refusal.reason))
+
+    async def _join(self, call: Call, errand: Errand) -> OpenAuthorization:
+        if errand.under is not None:
+            if not self._sessions.takes(errand.under):
+                raise _unknown(errand.under, "its session takes no more requests")
+            life = errand.under
+            life.enter()
+        else:
+            life = await self._sessions.join(self.tee_id, call.route, lambda: self._open(call))
+        try:
+            if errand.block is not None:
+                errand.block.join(life.nonce, life.cap)
+                life.blocks.add(errand.block)
+        except BaseException:
+            life.leave()
+            raise
+        return life
 
     def may_resend(self) -> bool:
         """Whether a request of unknown outcome is sent once more under the same authorization."""
@@ -138,14 +165,19 @@ class _Sender:
     """One call under one authorization."""
 
     def __init__(
-        self, exchange: Exchange, life: OpenAuthorization, call: Call, transmission: Transmission
+        self,
+        exchange: Exchange,
+        life: OpenAuthorization,
+        call: Call,
+        transmission: Transmission,
+        errand: Errand,
     ) -> None:
         self._exchange = exchange
         self._life = life
         self._call = call
         self._transmission = transmission
+        self._errand = errand
         self.status = 0
-        self.resent = 0
         self.unanswered = False
 
     async def until_answered(self) -> PaymentRejectedError | None:
@@ -159,41 +191,56 @@ class _Sender:
         return refusal
 
     async def _attempt(self, payment: Mapping[str, str]) -> PaymentRejectedError | None:
-        losses = self._life.losses
+        exchange, losses = self._exchange, self._life.losses
         self.status = await self._sent({**self._call.headers, **payment})
         if self.status != 402:
             session = self._transmission.headers.get(_SESSION_HEADER)
             if session:
-                self._life.opened(session, losses=losses)
+                exchange.lives.opened(self._life, session, losses=losses)
             return None
+        exchange.calls.unserved(self._errand)
         answer = parse_402(self._transmission.headers, await self._transmission.body())
         if isinstance(answer, BareRefusal):
+            exchange.conduct.bare_refusal(exchange.tee_id, nonce=self._life.nonce)
             return self._refusal(answer.error)
         return self._refusal(answer.error or "payment required")
 
     async def _sent(self, headers: Mapping[str, str]) -> int:
-        connects = 0
-        self.unanswered = True  # also when a cancelled caller hears no more of it
+        """Send until an answer begins: free retries while nothing arrived, then one more copy."""
+        exchange, errand, connects = self._exchange, self._errand, 0
         while True:
+            await self._written_down()
+            exchange.lives.sent(self._life)
+            self.unanswered = True  # also when a cancelled caller hears no more of it
             try:
                 status = await self._transmission.send(headers)
             except NetworkError as error:
                 connects += 1
-                unsent = isinstance(error, TransportError) and not error.sent
-                if unsent and connects < _MAX_CONNECTS:
-                    continue  # never reached the node: the same header may go out again freely
-                if unsent or isinstance(error, PinMismatchError | RedirectError):
-                    if self.resent:  # this copy was not served, but the lost one may have been
+                if _never_arrived(error):
+                    exchange.calls.unserved(errand)
+                    if _may_connect_again(error) and connects < _MAX_CONNECTS:
+                        continue  # the same header may go out again freely
+                    if errand.lost:  # this copy was not served, but the lost one may have been
                         raise _unknown(self._life, error.short_message) from error
                     self.unanswered = False
                     raise
-                if self.resent or not self._exchange.may_resend():
+                exchange.calls.lost(errand)
+                if errand.lost > 1 or not exchange.may_resend():
                     raise _unknown(self._life, error.short_message) from error
-                self.resent += 1
-                self._exchange.resending(self._call, self._life, error)
+                exchange.resending(self._call, self._life, error)
             else:
                 self.unanswered = False
                 return status
+
+    async def _written_down(self) -> None:
+        calls, errand = self._exchange.calls, self._errand
+        try:
+            await calls.sending(errand, self._life)
+        except LedgerError as error:
+            calls.unserved(errand)
+            if errand.lost:
+                raise _unknown(self._life, error.short_message) from error
+            raise
 
     def _refusal(self, reason: str) -> PaymentRejectedError:
         return PaymentRejectedError(
@@ -202,6 +249,16 @@ class _Sender:
             hint=_HINTS.get(reason, "The cap stays reserved until the chain shows its end."),
             amount=Amount(self._life.cap),
         )
+
+
+def _never_arrived(error: NetworkError) -> bool:
+    if isinstance(error, TransportError):
+        return not error.sent
+    return isinstance(error, PinMismatchError | RedirectError)
+
+
+def _may_connect_again(error: NetworkError) -> bool:
+    return isinstance(error, TransportError)
 
 
 def _unknown(life: OpenAuthorization, what: str) -> PaymentOutcomeUnknownError:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from .._core.tasks import together
-from ..errors import InvalidChallengeError, NodeProtocolError
+from ..errors import (
+    BudgetExceededError,
+    InvalidChallengeError,
+    NodeProtocolError,
+    NoNodeAvailableError,
+)
 from ..network.connection import NodeConnection
+from ..network.records import NodeRecord
 from ..payments.challenge import PaymentRequired, parse_402
 from ..payments.state import OpenAuthorization
 from ..types import Amount
@@ -35,23 +41,38 @@ async def open_session(core: Core, connection: NodeConnection, call: Call) -> Op
         connection.opg_usd(),
         asyncio.to_thread(prepare, connection.record.public_key_der),
     )
-    payee = connection.record.payment_address
-    offer = core.policy.choose(required.offers, payee)
-    remaining = core.budget.remaining
-    if remaining is not None and remaining < offer.amount:
-        await core.look_up_retired()  # what has settled meanwhile is free again
-    life = await core.authorizer.authorize(
-        offer,
-        required,
-        payee=payee,
-        tee_id=connection.record.tee_id,
-        route=call.route,
-        funds=funds,
-    )
-    core.remember(life)
+    record = connection.record
+    _refuse_misconduct(core, record)
+    offer = core.policy.choose(required.offers, record.payment_address, tee_id=record.tee_id)
+
+    async def authorized() -> OpenAuthorization:
+        return await core.authorizer.authorize(
+            offer,
+            required,
+            payee=record.payment_address,
+            tee_id=record.tee_id,
+            route=call.route,
+            funds=funds,
+        )
+
+    try:
+        life = await authorized()
+    except BudgetExceededError:
+        await core.reconciler.look_up_retired()  # what has settled meanwhile is free again
+        life = await authorized()
+    core.signed(life)
     signed = life.authorization
     core.emit(PaymentAuthorized(call.route, life.tee_id, Amount(signed.max_amount), signed.nonce))
     return life
+
+
+def _refuse_misconduct(core: Core, record: NodeRecord) -> None:
+    if reason := core.conduct.verdict(record.tee_id):
+        raise NoNodeAvailableError(
+            f"nothing more is signed for node {record.tee_id}: {reason}",
+            hint="Another node is used where there is one. The open caps are shown by "
+            "client.payments.unresolved until the chain has spoken.",
+        )
 
 
 async def challenge(connection: NodeConnection, call: Call) -> PaymentRequired:

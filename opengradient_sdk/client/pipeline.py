@@ -11,9 +11,12 @@ from ..errors import APIStatusError, NetworkError, PaymentOutcomeUnknownError, S
 from ..ledger.receipt import Receipt
 from ..network.connection import NodeConnection
 from ..network.records import RegistrySnapshot
+from ..payments.budget import Block
+from ..payments.sessions import SessionPool
 from ..types import Amount
 from ..verification import Assurance
 from .call import Call
+from .callbook import Errand
 from .core import Core
 from .exchange import Delivery, Exchange, Transmission
 from .opening import open_session
@@ -25,6 +28,14 @@ T = TypeVar("T", bound=Transmission)
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """What calls have in common: their sessions, and the budget of the block they are in."""
+
+    sessions: SessionPool
+    block: Block | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Served(Generic[T]):
     """A paid request that a node answers with status 200; not verified yet.
 
@@ -33,6 +44,7 @@ class Served(Generic[T]):
 
     core: Core
     call: Call
+    errand: Errand
     connection: NodeConnection
     snapshot: RegistrySnapshot
     delivery: Delivery
@@ -48,6 +60,7 @@ class Served(Generic[T]):
         return conclude(
             self.core,
             self.call,
+            self.errand,
             self.connection,
             self.snapshot,
             self.delivery,
@@ -59,43 +72,64 @@ class Served(Generic[T]):
 class Pipeline:
     """Makes calls with the parts of a client."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, router: Router, scope: Scope) -> None:
         self._core = core
+        self._scope = scope
         self._exchanges: dict[NodeConnection, Exchange] = {}
-        self.router = Router(core)
+        self.router = router
 
     @asynccontextmanager
     async def serve(
-        self, call: Call, transmission_for: Callable[[NodeConnection, Call], T]
+        self, call: Call, transmission_for: Callable[[NodeConnection, Call], T], errand: Errand
     ) -> AsyncGenerator[Served[T], None]:
-        """Send ``call``, paid, and hand over the answer as it is.
+        """Send ``call``, paid, and hand over the answer as it is; write down how it ended.
 
         Raises:
             APIStatusError: The node answered with another status than 200; it does not bill that.
             PaymentError, NetworkError: ``spent`` says what it may have cost.
         """
         core, started = self._core, self._core.clock.now()
-        sessions = core.sessions
+        try:
+            connection, snapshot = await self._chosen(call, errand)
+            transmission = transmission_for(connection, call)
+            exchange = self._exchange(connection)
+            try:
+                async with exchange.deliver(call, transmission, errand) as delivery:
+                    if delivery.status != 200:
+                        core.calls.unserved(errand)
+                        raise _refused(delivery, await transmission.body())
+                    yield Served(
+                        core, call, errand, connection, snapshot, delivery, transmission, started
+                    )
+            except (NetworkError, PaymentOutcomeUnknownError):
+                # the next call goes elsewhere; this one stays with the node that may have been paid
+                self.router.doubt(connection.record)
+                raise
+        except BaseException as error:
+            core.calls.failed(errand, error)
+            raise
+        if not errand.ended:
+            core.calls.abandoned(errand)
 
-        async def session(connection: NodeConnection) -> None:
+    async def _chosen(self, call: Call, errand: Errand) -> tuple[NodeConnection, RegistrySnapshot]:
+        if errand.under is not None:
+            return await self.router.stay(errand.under.tee_id)
+        core, sessions = self._core, self._scope.sessions
+
+        async def prepare(connection: NodeConnection) -> None:
             if core.config.require >= Assurance.ATTESTED:
                 await core.attesting.prove(connection)
             tee_id = connection.record.tee_id
-            if sessions.is_drained_by(tee_id):
-                await core.look_up_retired()  # what has ended on chain meanwhile is forgiven
+            if sessions.current(tee_id, call.route) is None:
+                await core.take_over()  # perhaps another client has left a session of this route
+                if core.conduct.verdict(tee_id):
+                    await core.reconciler.look_up_retired()  # what has ended meanwhile is forgiven
+            current = sessions.current(tee_id, call.route)
+            if errand.block is not None and current is None:
+                errand.block.check_room(core.config.profile.session_cap)
             await sessions.prepare(tee_id, call.route, lambda: open_session(core, connection, call))
 
-        connection, snapshot = await self.router.choose(call.node, session)
-        transmission = transmission_for(connection, call)
-        try:
-            async with self._exchange(connection).deliver(call, transmission) as delivery:
-                if delivery.status != 200:
-                    raise _refused(delivery, await transmission.body())
-                yield Served(core, call, connection, snapshot, delivery, transmission, started)
-        except (NetworkError, PaymentOutcomeUnknownError):
-            # the next call goes elsewhere; this one stays with the node that may have been paid
-            self.router.doubt(connection.record)
-            raise
+        return await self.router.choose(call.node, prepare)
 
     def _exchange(self, connection: NodeConnection) -> Exchange:
         exchange = self._exchanges.get(connection)
@@ -103,8 +137,11 @@ class Pipeline:
             core = self._core
             exchange = self._exchanges[connection] = Exchange(
                 connection,
-                core.sessions,
+                self._scope.sessions,
                 lambda call: open_session(core, connection, call),
+                lives=core.lives,
+                calls=core.calls,
+                conduct=core.conduct,
                 on_ambiguous=core.config.on_ambiguous,
                 emit=core.emit,
             )

@@ -11,10 +11,12 @@ from ..errors import (
     NetworkError,
     NoNodeAvailableError,
     OpenGradientError,
+    PaymentOutcomeUnknownError,
     PinMismatchError,
     RateLimitedError,
     RedirectError,
     ServerError,
+    Spent,
 )
 from ..network.connection import NodeConnection
 from ..network.records import NodeRecord, RegistrySnapshot
@@ -99,6 +101,24 @@ class Router:
             return not nobody_left and isinstance(error, _NODE_FAILED)
 
         return await retry(attempt, attempts=_TRIES, retry_on=may_help, base=0.05, cap=1.0)
+
+    async def stay(self, tee_id: Bytes32) -> tuple[NodeConnection, RegistrySnapshot]:
+        """Return the node that a call was sent to before, whatever is held against it.
+
+        Raises:
+            PaymentOutcomeUnknownError: The registry does not list it any more.
+            RegistryUnavailableError: The registry could not be read.
+        """
+        snapshot = await self._snapshot(refresh=False)
+        record = snapshot.find(tee_id)
+        if record is None:
+            raise PaymentOutcomeUnknownError(
+                f"the call was sent to node {tee_id}, which the registry does not list any more",
+                hint="It is not sent to another node while its payment is open; "
+                "client.payments.resolve() asks the chain.",
+                spent=Spent.MAYBE,
+            )
+        return self._core.connection(record), snapshot
 
     async def node(self, wanted: str | None) -> NodeRecord:
         """Return the node that the next call would ask.

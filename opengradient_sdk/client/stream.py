@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from .._core.json_in import parse_json
 from .._core.sse import EventDecoder
@@ -19,10 +19,13 @@ from ..errors import (
 from ..types import Amount
 from ..verification import StreamedAnswer
 from .call import Call
-from .pipeline import Pipeline, Served
+from .pipeline import Served
 from .reply import Reply, chat_reply, is_json_object, usage_of
 from .transmission import StreamTransmission
 from .verdict import Answered
+
+if TYPE_CHECKING:
+    from .work import CallWork
 
 _DONE = "[DONE]"
 
@@ -34,15 +37,15 @@ class ChatStream:
     reads to the end and returns the verified whole.
     """
 
-    def __init__(self, pipeline: Pipeline, call: Call) -> None:
-        self._pipeline = pipeline
+    def __init__(self, work: CallWork, call: Call) -> None:
+        self._work = work
         self._call = call
         self._answer = StreamedAnswer()
         self._open: AsyncExitStack | None = None
         self._served: Served[StreamTransmission] | None = None
         self._texts: AsyncIterator[str] | None = None
         self._reply: Reply | None = None
-        self._counted = False
+        self._entered = self._counted = False
 
     async def __aenter__(self) -> Self:
         """Send the request; the answer has begun when this returns.
@@ -50,14 +53,20 @@ class ChatStream:
         Raises:
             The errors of ``chat.create``, as far as the answer's body is not needed for them.
         """
-        if self._served is not None:
+        if self._entered:
             raise ConfigurationError("a stream is used once", hint="Ask client.chat.stream again.")
+        self._entered = True
         async with AsyncExitStack() as stack:
-            self._served = await stack.enter_async_context(
-                self._pipeline.serve(self._call, StreamTransmission)
-            )
-            stack.push_async_callback(self._served.transmission.aclose)
-            self._texts = self._read(self._served)
+            entry = await stack.enter_async_context(self._work.entered(self._call))
+            if isinstance(entry, Reply):  # the key has an answer: nothing is sent
+                self._reply = entry
+                self._texts = _whole(entry.text)
+            else:
+                self._served = await stack.enter_async_context(
+                    self._work.pipeline.serve(self._call, StreamTransmission, entry)
+                )
+                stack.push_async_callback(self._served.transmission.aclose)
+                self._texts = self._read(self._served)
             self._open = stack.pop_all()
         return self
 
@@ -102,6 +111,10 @@ class ChatStream:
             async for _ in self.text_stream:
                 pass  # the pieces are kept in the answer
             self._reply = self._verified()
+            errand = self._served.errand if self._served is not None else None
+            if errand is not None and errand.record.key is not None:
+                errand.reply = self._reply
+                await self._work.core.once.keep(errand)
         return self._reply
 
     def _verified(self) -> Reply:
@@ -158,3 +171,8 @@ class ChatStream:
     @property
     def _cap(self) -> Amount | None:
         return Amount(self._served.delivery.authorization.cap) if self._served else None
+
+
+async def _whole(text: str) -> AsyncIterator[str]:
+    if text:
+        yield text

@@ -6,25 +6,29 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 from ..errors import AssuranceError, Spent, VerificationError
 from ..ledger.receipt import AuthorizationFacts, DataState, Receipt
 from ..network.connection import NodeConnection
 from ..network.records import NodeRecord, RegistrySnapshot
 from ..payments.pricing import cost_atoms
+from ..payments.usage import implausible
 from ..types import Amount
 from ..verification import (
     Assurance,
+    Check,
+    CheckStatus,
     Evidence,
     SignedFields,
     uncovered_request,
     verify_answer,
 )
 from .call import Call
+from .callbook import Errand
 from .core import Core
 from .exchange import Delivery
-from .reply import Usage
+from .reply import Usage, is_json_object
 
 
 class Output(Protocol):
@@ -68,6 +72,7 @@ class _Verdict(Generic[AnswerT]):
 def conclude(
     core: Core,
     call: Call,
+    errand: Errand,
     connection: NodeConnection,
     snapshot: RegistrySnapshot,
     delivery: Delivery,
@@ -84,6 +89,7 @@ def conclude(
     verdict = _verify(call, record, answered, core.clock.now())
     cost = _cost(call, answered.usage, connection.last_opg_usd, verdict.uncovered)
     life.answered(cost)
+    core.calls.served(errand, cost)
     receipt = Receipt(
         id=f"rcpt_{secrets.token_hex(12)}",
         route=call.route,
@@ -100,8 +106,12 @@ def conclude(
         payment=life.status,
         data=DataState.NONE if call.settlement == "private" else DataState.PROMISED,
         uncovered=verdict.uncovered,
-        evidence=_with_node(verdict.evidence, core, snapshot, record),
+        evidence=_with_node(
+            _with_usage(verdict, core, call, record, answered.usage), core, snapshot, record
+        ),
         resent=delivery.resent,
+        maybe_billed=Amount(errand.record.maybe_billed),
+        as_of=core.clock.now(),
         life=life,
     )
     core.receipts.add(receipt)
@@ -167,6 +177,35 @@ def _require(core: Core, receipt: Receipt, verdict: _Verdict[AnswerT]) -> None:
             spent=Spent.YES,
             amount=receipt.cost,
         )
+
+
+def _with_usage(
+    verdict: _Verdict[AnswerT], core: Core, call: Call, record: NodeRecord, usage: Usage | None
+) -> Evidence:
+    """Add what is wrong with the node's token counts, and leave a node that makes them up."""
+    if usage is None:
+        return verdict.evidence
+    what = implausible(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        request_bytes=len(call.payload),
+        max_tokens=call.longest,
+        answer_bytes=0 if verdict.output is None else len(verdict.output.signed_text.encode()),
+        has_attachments=_has_attachments(call),
+    )
+    if what is None:
+        return verdict.evidence
+    core.conduct.implausible_usage(record.tee_id, what)
+    core.leave(record.tee_id, what)
+    return verdict.evidence.with_(Check("usage", CheckStatus.FAILED, what, "the node's answer"))
+
+
+def _has_attachments(call: Call) -> bool:
+    messages = call.body.get("messages")
+    return isinstance(messages, list) and any(
+        not is_json_object(message) or not isinstance(message.get("content"), str | None)
+        for message in cast(list[object], messages)
+    )
 
 
 def _with_node(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ..payments.state import OpenAuthorization
-from ..payments.status import PaymentState, PaymentStatus
+from ..payments.status import PaymentStatus
 from ..types import Address, Amount, Bytes32
 from ..verification import Assurance, CheckStatus, Evidence, SignedFields
 
@@ -67,6 +67,10 @@ class Receipt:
     seconds of the client's clock, ``signed.timestamp`` of the enclave's. ``assurance`` is derived
     from ``evidence``; nothing here says more than what was checked. ``signed`` holds the node's own
     statement (hashes, time, signature), ``None`` where it made none that could be read.
+    ``maybe_billed`` is what the network may have billed for copies of the request whose answers
+    were lost: at most the call's estimate for each. ``repeated``: the stored answer to an
+    idempotency key, as it was then; nothing was sent or paid for it now. ``as_of``: when the chain
+    was last asked, in seconds of the client's clock.
     """
 
     id: str
@@ -86,6 +90,9 @@ class Receipt:
     uncovered: tuple[str, ...]
     evidence: Evidence
     resent: int = 0
+    maybe_billed: Amount = field(default_factory=lambda: Amount(0))
+    repeated: bool = False
+    as_of: float = 0.0
     life: OpenAuthorization | None = field(default=None, compare=False)
 
     @property
@@ -111,21 +118,17 @@ class Receipt:
 
 
 def _unresolved(receipt: Receipt) -> Sequence[str]:
+    from ..payments.settlement.outlook import what_settles
+
     facts, state = receipt.authorization, receipt.payment.state
     items: list[str] = []
-    if state is PaymentState.OPEN:
-        items.append(
-            f"payment: up to {facts.max_amount} until the node settles or the permit expires at "
-            f"{facts.deadline}; receipts.wait(receipt, payment=PaymentState.SETTLED) follows it"
-        )
-    if state is PaymentState.UNKNOWN:
-        items.append(f"payment: {receipt.payment.reason}; receipts.refresh asks again")
-    if state is PaymentState.SETTLED:
-        items.append("payment: settled, but not in a finalized block yet")
+    if open_ := what_settles(receipt.payment, deadline=facts.deadline, now=receipt.as_of):
+        at_risk = f"up to {facts.max_amount}: " if not state.resolved else ""
+        items.append(f"payment: {at_risk}{open_}")
     if receipt.resent:
         items.append(
-            f"payment: the request was sent {receipt.resent + 1} times after a failure and may "
-            "have been billed more than once, within the same cap"
+            f"payment: the request was sent {receipt.resent + 1} times after a failure; copies "
+            f"of it may have been billed for {receipt.maybe_billed}, within the same cap"
         )
     if receipt.data is DataState.PROMISED:
         items.append("data: the node promised to settle the hashes; nothing has been seen on chain")

@@ -7,19 +7,25 @@ from typing import TYPE_CHECKING
 from .._core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .budget import Budget
     from .challenge import Offer, PaymentRequired
-    from .policy import PaymentPolicy
+    from .offer_rules import OfferVerdict
+    from .policy import FacilitatorChanged, PaymentPolicy
     from .pricing import Estimate
     from .rules import PaymentRules
     from .schemes import Authorization
     from .state import AuthorizationState, OpenAuthorization
-    from .status import PaymentState, PaymentStatus
+    from .status import NotChargedProof, PaymentState, PaymentStatus
 
 __all__ = [
     "Authorization",
     "AuthorizationState",
+    "Budget",
     "Estimate",
+    "FacilitatorChanged",
+    "NotChargedProof",
     "Offer",
+    "OfferVerdict",
     "OpenAuthorization",
     "PaymentPolicy",
     "PaymentRequired",
@@ -33,10 +39,12 @@ __getattr__ = lazy_names(
     {
         "schemes": "Authorization",
         "state": "AuthorizationState OpenAuthorization",
-        "status": "PaymentState PaymentStatus",
+        "status": "NotChargedProof PaymentState PaymentStatus",
         "pricing": "Estimate",
+        "budget": "Budget",
         "challenge": "Offer PaymentRequired",
-        "policy": "PaymentPolicy",
+        "offer_rules": "OfferVerdict",
+        "policy": "FacilitatorChanged PaymentPolicy",
         "rules": "PaymentRules",
     },
 )

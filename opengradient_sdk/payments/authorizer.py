@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from .._core.clock import Clock
 from ..profiles import Profile
 from ..signers import Signer
 from ..types import Address, Bytes32, TypedData
 from .allowance import AllowanceKeeper, Funds
-from .budget import Budget
+from .budget import Standing, crossed_low
 from .challenge import Offer, PaymentRequired
-from .journal import Journal
+from .journal import PaymentJournal, Reservation
 from .policy import PaymentPolicy
-from .schemes import Authorization, authorization_for, typed_data_for
+from .schemes import Authorization, authorization_for, integer, typed_data_for
 from .state import OpenAuthorization
 
 
@@ -25,19 +27,19 @@ class Authorizer:
         *,
         profile: Profile,
         policy: PaymentPolicy,
-        budget: Budget,
         signer: Signer,
         allowance: AllowanceKeeper,
-        journal: Journal,
+        journal: PaymentJournal,
         clock: Clock,
+        on_low: Callable[[Standing], None],
     ) -> None:
         self._profile = profile
         self._policy = policy
-        self._budget = budget
         self._signer = signer
         self._allowance = allowance
         self._journal = journal
         self._clock = clock
+        self._on_low = on_low
 
     @property
     def policy(self) -> PaymentPolicy:
@@ -70,26 +72,44 @@ class Authorizer:
             InsufficientOPGError, AllowanceError: It could not be collected; nothing was signed.
             LedgerError: It could not be written down and was thrown away.
         """
-        self._policy.check(offer, payee)
-        self._draft(offer)  # what cannot be signed must not cost an approval
-        self._budget.reserve(offer.amount)
+        self._policy.check(offer, payee, tee_id=tee_id)
+        data = self._draft(offer)  # what cannot be signed must not cost an approval
+        now = self._clock.now()
+        reservation = Reservation(
+            nonce=integer(data.message, "nonce"),
+            cap=offer.amount,
+            asset=self._profile.opg,
+            recipient=payee,
+            deadline=integer(data.message, "deadline"),
+            tee_id=tee_id,
+            route=route,
+            at=now,
+        )
         try:
+            self._reserved(await self._journal.reserve(reservation), offer.amount)
             funds = funds or await self._allowance.funds()
             attached = await self._allowance.cover(offer.amount, funds, required.extensions)
-            authorization = await self._signed(offer, required, payee, attached)
+            self._policy.grant(offer, payee, data, tee_id=tee_id)
+            authorization = await self._signed(offer, required, data, attached)
             life = OpenAuthorization(
                 authorization=authorization,
                 tee_id=tee_id,
                 route=route,
-                signed_at=self._clock.now(),
+                signed_at=now,
                 from_block=funds.block_number,
             )
             await self._journal.write(life)
         except BaseException:
-            # nothing has left this process, so nothing can be charged
-            self._budget.release(offer.amount)
+            # nothing has left this process, so nothing can be charged; the journal hears of it
+            # also when the caller was cancelled
+            await asyncio.shield(self._journal.withdraw(reservation.nonce))
             raise
         return life
+
+    def _reserved(self, standing: Standing, cap: int) -> None:
+        before = replace(standing, exposed=standing.exposed - cap)
+        if crossed_low(before, standing, cap):
+            self._on_low(standing)
 
     def _draft(self, offer: Offer) -> TypedData:
         return typed_data_for(
@@ -100,11 +120,9 @@ class Authorizer:
         self,
         offer: Offer,
         required: PaymentRequired,
-        payee: Address,
+        data: TypedData,
         attached: Mapping[str, object] | None,
     ) -> Authorization:
-        data = self._draft(offer)
-        self._policy.grant(offer, payee, data)
         try:
             signature = await self._signer.sign_typed_data(data)
         finally:

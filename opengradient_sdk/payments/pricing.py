@@ -14,6 +14,9 @@ from ..types import OPG_DECIMALS, Amount
 DEFAULT_MAX_TOKENS: Final = 4096
 """Output tokens a node allows when a chat request does not say."""
 
+DEFAULT_COMPLETION_TOKENS: Final = 16
+"""Output tokens a node allows when a completion request does not say."""
+
 _MILLION: Final = Decimal(1_000_000)
 _EXACT: Final = Context(prec=60)
 _EXPECTED_BYTES_PER_TOKEN: Final = 4

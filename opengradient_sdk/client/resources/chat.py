@@ -42,6 +42,7 @@ class Chat:
         tag: str | None = None,
         node: str | None = None,
         timeout: float | None = None,
+        idempotency_key: str | None = None,
     ) -> Reply:
         """Return a verified answer with its receipt.
 
@@ -64,12 +65,16 @@ class Chat:
             tool_choice: Which of them; not covered by the signature.
             response_format: ``json_object`` or ``json_schema``, in OpenAI's format.
             web_search: Let the model search; costs extra on nodes that support it.
-            tag: A label of your own on the receipt.
+            tag: A label of your own on the receipt; a budget may limit it.
             node: A tee id or an endpoint; any node where it is not given.
             timeout: Seconds for the whole answer.
+            idempotency_key: A text that names this one call, in every process with this store.
+                Called again with it, also after a crash, the stored answer is returned or the
+                open attempt joined; nothing is paid twice.
 
         Raises:
             ConfigurationError: The request is not one that a node could answer; nothing was sent.
+            IdempotencyConflictError: The key belongs to a call with other parameters.
             PaymentError, NetworkError: See ``spent`` on the error for what it may have cost.
             APIStatusError: The node refused or failed; nodes do not bill these.
             VerificationError: The answer is not what it claims to be; it was paid and is kept
@@ -91,7 +96,9 @@ class Chat:
             response_format=response_format,
             web_search=web_search,
         )
-        call = request.call(self._work.core, tag=tag, node=node, timeout=timeout)
+        call = request.call(
+            self._work.core, tag=tag, node=node, timeout=timeout, key=idempotency_key
+        )
         return await self._work.chat(call)
 
     def stream(
@@ -109,6 +116,7 @@ class Chat:
         tag: str | None = None,
         node: str | None = None,
         timeout: float | None = None,
+        idempotency_key: str | None = None,
     ) -> ChatStream:
         """Return a stream to be used with ``async with``; its text is provisional until the end.
 
@@ -138,7 +146,10 @@ class Chat:
             web_search=web_search,
             stream=True,
         )
-        return self._work.stream(request.call(self._work.core, tag=tag, node=node, timeout=timeout))
+        call = request.call(
+            self._work.core, tag=tag, node=node, timeout=timeout, key=idempotency_key
+        )
+        return self._work.stream(call)
 
     async def estimate(
         self,
@@ -189,6 +200,7 @@ class Chat:
         tag: str | None = None,
         node: str | None = None,
         timeout: float | None = None,
+        idempotency_key: str | None = None,
     ) -> ParsedReply[M]:
         """Return a verified answer as an object of a pydantic class.
 
@@ -220,6 +232,7 @@ class Chat:
             tag=tag,
             node=node,
             timeout=timeout,
+            idempotency_key=idempotency_key,
         )
         return ParsedReply(parse_as(response_model, reply), reply)
 

@@ -26,6 +26,7 @@ class Completions:
         tag: str | None = None,
         node: str | None = None,
         timeout: float | None = None,
+        idempotency_key: str | None = None,
     ) -> Reply:
         """Return a verified continuation of ``prompt`` with its receipt.
 
@@ -40,9 +41,12 @@ class Completions:
             max_tokens: The most tokens of the answer; 16 where it is not given.
             temperature: 0 to 2; 1.0 where it is not given.
             stop: Texts that end the answer.
-            tag: A label of your own on the receipt.
+            tag: A label of your own on the receipt; a budget may limit it.
             node: A tee id or an endpoint; any node where it is not given.
             timeout: Seconds for the whole answer.
+            idempotency_key: A text that names this one call, in every process with this store.
+                Called again with it, also after a crash, the stored answer is returned or the
+                open attempt joined; nothing is paid twice.
 
         Raises:
             OpenGradientError: As ``chat.create``.
@@ -56,5 +60,5 @@ class Completions:
             model=model, prompt=prompt, max_tokens=max_tokens, temperature=temperature, stop=stop
         )
         return await self._work.completion(
-            request.call(self._work.core, tag=tag, node=node, timeout=timeout)
+            request.call(self._work.core, tag=tag, node=node, timeout=timeout, key=idempotency_key)
         )

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, fields
 from ...errors import ConfigurationError
 from ...network.records import NodeRecord
 from ...payments.challenge import Offer, PaymentRequired
+from ...payments.journal import JournalEntry, Refusal
 from ...payments.schemes import Authorization
-from ...payments.state import AuthorizationState, OpenAuthorization
+from ...payments.state import OpenAuthorization
 from ...payments.status import PaymentStatus
 from ...types import Address
 from ..call import CHAT_ROUTE, COMPLETION_ROUTE
@@ -46,7 +47,44 @@ class Payments:
     @property
     def unresolved(self) -> tuple[OpenAuthorization, ...]:
         """Every authorization of this client that the chain has not spoken about yet."""
-        return self._work.core.sessions.unresolved
+        return self._work.core.lives.unresolved
+
+    async def journal(self) -> tuple[JournalEntry, ...]:
+        """Return every authorization of this wallet and network in the store, oldest first.
+
+        Raises:
+            LedgerError: The store could not be read.
+        """
+        return tuple(await self._work.core.journal.entries())
+
+    async def refusals(self) -> tuple[Refusal, ...]:
+        """Return everything that was asked of this wallet's clients and refused, oldest first.
+
+        Raises:
+            LedgerError: The store could not be read.
+        """
+        return tuple(await self._work.core.journal.refusals())
+
+    async def resolve(self) -> tuple[OpenAuthorization, ...]:
+        """Ask the chain about all that is open and takes no more calls; return what stays open.
+
+        What closed and dead clients of this wallet have left in the store is taken over first.
+
+        **Money**: free. What has ended is replaced in the budget by its charge.
+
+        Raises:
+            ChainError: The chain could not be asked.
+            LedgerError: The store could not be read or written.
+
+        Example:
+            >>> reply = await client.chat.create(model="openai/gpt-5", messages="hi")
+            >>> len(await client.payments.resolve())
+            1
+        """
+        core = self._work.core
+        await core.take_over()
+        await core.reconciler.look_up_retired()
+        return core.lives.unresolved
 
     async def challenge(
         self, node: NodeRecord | str | None, request: Mapping[str, object]
@@ -114,9 +152,8 @@ class Payments:
             tee_id=offer.node.tee_id,
             route=offer.route,
         )
-        life.state = AuthorizationState.RETIRED  # the caller's own: no call joins it
-        core.remember(life)
-        core.sessions.adopt(life)
+        core.lives.retire(life)  # the caller's own: no call joins it
+        core.signed(life)
         return life.authorization
 
     def check(self, offer: Offer, payee: Address) -> None:
@@ -130,15 +167,19 @@ class Payments:
         self._work.core.policy.check(offer, payee)
 
     async def status(self, authorization: Authorization) -> PaymentStatus:
-        """Return what the chain says of ``authorization``.
+        """Return what the chain says of ``authorization``, through every configured endpoint.
+
+        NOT_CHARGED comes with its ``proof``: the nonce's bit and the block's time, read at one
+        finalized block after the permit's deadline. Endpoints that disagree make it UNKNOWN, and
+        are named.
 
         **Trust**: what the payments RPC shows; a set nonce bit alone is not taken for a payment.
 
         Raises:
             ChainError: The chain could not be asked.
-            ConfigurationError: This client did not sign it.
+            ConfigurationError: No client of this wallet and store signed it.
         """
-        return await self._work.core.look_up(self._life(authorization))
+        return await self._work.core.reconciler.look_up(await self._life(authorization))
 
     async def cancel(self, authorization: Authorization) -> PaymentStatus:
         """Burn the authorization's nonce on chain, so that it can never be collected.
@@ -148,23 +189,27 @@ class Payments:
 
         Raises:
             ChainError: The transaction failed.
-            ConfigurationError: This client did not sign it.
+            ConfigurationError: No client of this wallet and store signed it.
         """
         core = self._work.core
-        life = self._life(authorization)
-        core.sessions.retire(life)
+        life = await self._life(authorization)
+        core.lives.retire(life)
         await core.chains.payments.execute(
             core.contracts.permit2.invalidate_nonce(authorization.nonce)
         )
-        return await core.look_up(life)
+        return await core.reconciler.look_up(life)
 
-    def _life(self, authorization: Authorization) -> OpenAuthorization:
-        life = self._work.core.life_of(authorization.nonce)
+    async def _life(self, authorization: Authorization) -> OpenAuthorization:
+        core = self._work.core
+        life = core.lives.find(authorization.nonce)
+        life = life or await core.journal.find(authorization.nonce)
         if life is None:
             raise ConfigurationError(
-                "this client did not sign that authorization",
-                hint="Ask the client that did; the journal of its store has every one.",
+                "no client of this wallet and store signed that authorization",
+                hint="Ask the client that did, or one with its store.",
             )
+        if core.lives.find(life.nonce) is None:
+            core.lives.add(life)
         return life
 
 

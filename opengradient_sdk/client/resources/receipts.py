@@ -55,10 +55,11 @@ class Receipts:
         life = known.life
         if life is None:
             raise LedgerError(f"receipt {known.id} has no authorization to ask about")
-        status = await core.look_up(life)
+        status = await core.reconciler.look_up(life)
         fresh = replace(
             known,
             payment=status,
+            as_of=core.clock.now(),
             authorization=AuthorizationFacts.of(life),
             evidence=known.evidence.with_(charge_check(life, status)),
         )
@@ -99,7 +100,7 @@ class Receipts:
         interval = core.config.profile.payments.block_time
         receipt = core.receipts.get(receipt if isinstance(receipt, str) else receipt.id)
         if receipt.life is not None:
-            core.sessions.retire(receipt.life)
+            core.lives.retire(receipt.life)
         try:
             async with asyncio.timeout(timeout):
                 while True:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from ...payments.pricing import model_price
+from ...errors import ConfigurationError
+from ...payments.pricing import DEFAULT_COMPLETION_TOKENS, model_price
 from ...verification import wire_chat_request, wire_completion_request
 from ..call import CHAT_ROUTE, COMPLETION_ROUTE, Call, bare_model, encode
 from ..config import check_timeout
 from ..core import Core
 
+_LONGEST_KEY: Final = 255
 Message: TypeAlias = Mapping[str, object]
 Messages: TypeAlias = str | Sequence[Message]
 
@@ -38,6 +40,7 @@ class ChatRequest:
         tag: str | None = None,
         node: str | None = None,
         timeout: float | None = None,
+        key: str | None = None,
     ) -> Call:
         """Return the call for this request.
 
@@ -59,7 +62,9 @@ class ChatRequest:
         )
         if self.stream:
             body["stream"] = True
-        return _call(core, CHAT_ROUTE, body, tag=tag, node=node, timeout=timeout)
+        return _call(
+            core, CHAT_ROUTE, body, self.max_tokens, tag=tag, node=node, timeout=timeout, key=key
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +77,41 @@ class CompletionRequest:
     temperature: float | None = None
     stop: str | Sequence[str] | None = None
 
-    def call(self, core: Core, *, tag: str | None, node: str | None, timeout: float | None) -> Call:
+    def call(
+        self,
+        core: Core,
+        *,
+        tag: str | None = None,
+        node: str | None = None,
+        timeout: float | None = None,
+        key: str | None = None,
+    ) -> Call:
         """Return the call for this request.
 
         Raises:
             ConfigurationError: A member is of the wrong kind.
         """
         body = wire_completion_request({**asdict(self), "model": bare_model(self.model)})
-        return _call(core, COMPLETION_ROUTE, body, tag=tag, node=node, timeout=timeout)
+        longest = self.max_tokens or DEFAULT_COMPLETION_TOKENS
+        return _call(
+            core, COMPLETION_ROUTE, body, longest, tag=tag, node=node, timeout=timeout, key=key
+        )
 
 
 def _call(
     core: Core,
     route: str,
     body: Mapping[str, object],
+    longest: int | None,
     *,
     tag: str | None,
     node: str | None,
     timeout: float | None,
+    key: str | None,
 ) -> Call:
     if timeout is not None:
         check_timeout(timeout)
+    check_key(key)
     model = str(body["model"])
     return Call(
         route=route,
@@ -104,4 +123,20 @@ def _call(
         timeout=core.config.timeout if timeout is None else timeout,
         tag=tag,
         node=node,
+        key=key,
+        longest=longest,
+    )
+
+
+def check_key(key: object) -> None:
+    """Return if ``key`` can name a call.
+
+    Raises:
+        ConfigurationError: It is neither ``None`` nor a short text.
+    """
+    if key is None or (isinstance(key, str) and 0 < len(key) <= _LONGEST_KEY):
+        return
+    raise ConfigurationError(
+        f"idempotency_key is {str(key)[:64]!r}",
+        hint=f"Pass a text of 1 to {_LONGEST_KEY} characters that names this one call.",
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...payments.budget import Money
 from ...types import Address, Amount
-from ..config import Money
 from ..work import CallWork
 
 

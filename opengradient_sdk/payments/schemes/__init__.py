@@ -13,7 +13,7 @@ from ...profiles import Profile
 from ...types import Address, TypedData
 from ..challenge import Offer, PaymentRequired
 from . import exact, upto
-from ._terms import Scheme, address_in, is_evm_chain, new_nonce
+from ._terms import Scheme, address_in, integer, is_evm_chain, new_nonce
 from .authorization import Authorization, payment_header
 from .exact import eip3009_typed_data, exact_permit2_typed_data
 from .upto import MISSING_FACILITATOR, upto_typed_data
@@ -24,6 +24,7 @@ __all__ = [
     "authorization_for",
     "eip3009_typed_data",
     "exact_permit2_typed_data",
+    "integer",
     "is_payable",
     "new_nonce",
     "payable_offers",

@@ -79,7 +79,7 @@ class Customer:
     @property
     def lives(self) -> list[OpenAuthorization]:
         """Every authorization that was signed, oldest first."""
-        return list(self.client._work.core._lives.values())
+        return list(self.client._work.core.lives._known.values())
 
     @property
     def secrets(self) -> list[str]:
@@ -94,16 +94,17 @@ class Customer:
         ]
         return [self.signer.key, *headers, *sessions]
 
-    @property
-    def exposed(self) -> int:
+    async def exposed(self) -> int:
         """Atoms of the budget that are reserved by open authorizations."""
-        return self.client._work.core.budget.exposed
+        return (await self.client.budget.standing()).exposed.atoms
+
+    async def settled(self) -> int:
+        """Atoms that the chain has charged, as the budget counts them."""
+        return (await self.client.budget.standing()).settled.atoms
 
     async def journal(self) -> list[JournalEntry]:
         """What is written down of this wallet's authorizations."""
-        return await self.client._work.core.journal.entries(
-            self.signer.address, self.net.profile.payments.caip2
-        )
+        return list(await self.client.payments.journal())
 
     @property
     def book(self) -> PayerBook | None:
@@ -131,7 +132,7 @@ class Customer:
     async def assert_nothing_happened(self) -> None:
         """Nothing signed, reserved, written down, or known to the network."""
         assert self.signer.count == 0
-        assert self.exposed == 0
+        assert await self.exposed() == 0
         assert await self.journal() == []
         assert self.client.payments.unresolved == ()
         assert self.book is None
@@ -139,7 +140,7 @@ class Customer:
     async def assert_exposed(self, caps: int) -> None:
         """Exactly so many caps are signed, reserved, and written down; no call is in flight."""
         assert len(self.signer.typed_data) == caps
-        assert self.exposed == caps * CAP
+        assert await self.exposed() == caps * CAP
         assert len(await self.journal()) == caps
         assert all(life.in_flight == 0 for life in self.lives)
 

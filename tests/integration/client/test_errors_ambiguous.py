@@ -158,7 +158,7 @@ async def test_what_was_cut_before_the_work_is_released_when_the_permit_has_expi
 
     assert (await one.ask()).text  # the chain has spoken: the cap is free for another one
     assert len(one.signer.typed_data) == 2
-    assert one.exposed == CAP
+    assert await one.exposed() == CAP
 
 
 @pytest.fixture(scope="module")

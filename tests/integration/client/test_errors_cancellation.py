@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,22 +54,24 @@ async def test_a_signature_that_nobody_waits_for_any_more_serves_the_next_call(
 
 
 async def test_a_client_that_is_closed_while_it_signs_releases_the_budget(
-    customer: CustomerFactory,
+    customer: CustomerFactory, tmp_path: Path
 ) -> None:
-    one = await customer()
+    store = tmp_path / "journal.sqlite"
+    one = await customer(store=store)
     waiting = asyncio.Event()
     _hold(one, waiting, asyncio.Event())
     call = asyncio.create_task(one.ask())
     await waiting.wait()
-    budget = one.client._work.core.budget  # type: ignore[union-attr]
-    assert budget.exposed == CAP
+    assert await one.exposed() == CAP
 
     await one.client.aclose()
 
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert budget.exposed == 0
     assert one.book is None
+    again = await customer(store=store, signer=one.signer)
+    assert await again.exposed() == 0
+    assert await again.journal() == []
 
 
 async def test_a_call_that_is_cancelled_midway_leaves_the_session_in_order(

@@ -84,7 +84,7 @@ def test_a_good_key_in_the_environment_is_forgotten_too(monkeypatch: pytest.Monk
 
 _ARGUMENTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a budget in words": ({"budget": "a lot"}, "budget", '"1 OPG"'),
-    "a budget in another token": ({"budget": "1 ETH"}, "amount of OPG", '"unlimited"'),
+    "a budget in another token": ({"budget": "1 ETH"}, "amount of OPG", '"1 OPG"'),
     "a negative budget": ({"budget": "-1 OPG"}, "budget", '"1 OPG"'),
     "a budget finer than an atom": ({"budget": Decimal("1e-19")}, "finer", '"1 OPG"'),
     "a settlement of its own": ({"settlement": "public"}, "settlement is 'public'", "private"),
@@ -291,7 +291,7 @@ async def test_a_model_is_found_with_and_without_its_provider(
 
 async def _assert_nothing_paid(one: Any) -> None:
     """A signature that could not be written down has left neither a reservation nor a trace."""
-    assert one.exposed == 0
+    assert one.client.payments.unresolved == ()
     assert one.client.payments.unresolved == ()
     assert one.book is None
 

@@ -60,9 +60,9 @@ async def pass_time(net: Devnet, seconds: int) -> None:
 
 
 async def assert_books_agree(buyer: Customer) -> None:
-    budget = buyer.client._work.core.budget
-    assert budget.exposed == CAP * len(buyer.client.payments.unresolved)
-    assert budget.exposed + budget.settled <= BUDGET
+    exposed, settled = await buyer.exposed(), await buyer.settled()
+    assert exposed == CAP * len(buyer.client.payments.unresolved)
+    assert exposed + settled <= BUDGET
     assert len(buyer.signer.typed_data) == len(await buyer.journal()) == len(buyer.lives)
     assert all(life.in_flight == 0 for life in buyer.lives)
 
@@ -100,12 +100,12 @@ async def test_the_books_agree_whatever_happens(
     make_honest(net)
     await settled_by_the_chain(buyer)
 
-    budget, book = buyer.client._work.core.budget, buyer.book
+    book = buyer.book
     assert answered > STEPS // 2
     assert book is not None
     assert book.balanced
     assert buyer.client.payments.unresolved == ()
-    assert (budget.exposed, budget.settled) == (0, book.settled)
+    assert (await buyer.exposed(), await buyer.settled()) == (0, book.settled)
     balances = await buyer.client.wallet.balances()
     assert balances.opg.atoms == 100 * CAP - book.settled
     for life in buyer.lives:

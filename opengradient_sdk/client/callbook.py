@@ -1,0 +1,157 @@
+"""What is written down of calls: before they are sent, when they are sent again, at their end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from .._core.clock import Clock
+from ..errors import OpenGradientError, Spent
+from ..payments.budget import Block
+from ..payments.journal import CallRecord, CallState
+from ..payments.state import OpenAuthorization
+from .call import Call
+from .reply import Reply
+
+
+class CallLines(Protocol):
+    """Where the lines go: the journal."""
+
+    def change(self, record: CallRecord) -> None:
+        """Write ``record`` down soon."""
+        ...
+
+    async def flushed(self) -> None:
+        """Return when all that was to be written is on disk; ``LedgerError`` if it cannot be."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Errand:
+    """One call on its way: its line in the journal, and what it counts against.
+
+    ``under`` is the authorization it must stay with, because it was sent on it before. ``lost``
+    counts the copies of it whose answers were lost: the node may have served and billed them.
+    ``cap`` is that of the authorization it was last sent on, in atoms: the most a copy can cost.
+    ``ended``: its line says how. ``kept``: that line, with ``reply``, is on disk.
+    """
+
+    record: CallRecord
+    block: Block | None = None
+    under: OpenAuthorization | None = None
+    lost: int = 0
+    cap: int = 0
+    reply: Reply | None = field(default=None, repr=False)
+    ended: bool = False
+    kept: bool = False
+
+
+class CallBook:
+    """Writes down how calls go.
+
+    A call with an idempotency key is on disk before it is sent: another process may be asked for
+    it after a crash. Others are written down while they are under way, so that none waits for the
+    disk; after a crash the last of them may be missing, and their authorization says so.
+    """
+
+    def __init__(self, lines: CallLines, clock: Clock) -> None:
+        self._lines = lines
+        self._clock = clock
+
+    def record(self, call: Call, *, estimate: int | None) -> CallRecord:
+        """Return the line of a call that is about to be made; nothing is written yet."""
+        return CallRecord(
+            id=f"call_{secrets.token_hex(12)}",
+            fingerprint=fingerprint(call),
+            route=call.route,
+            model=call.model,
+            started_at=self._clock.now(),
+            key=call.key,
+            tag=call.tag,
+            estimate=estimate,
+        )
+
+    async def sending(self, errand: Errand, life: OpenAuthorization) -> None:
+        """Write down that a copy is about to be sent on ``life``.
+
+        Raises:
+            LedgerError: The journal cannot be written; it must not be sent.
+        """
+        record = errand.record
+        record.nonce, errand.cap = life.nonce, life.cap
+        record.attempts += 1
+        self._lines.change(record)
+        if record.key is not None:
+            await self._lines.flushed()
+
+    def unserved(self, errand: Errand) -> None:
+        """Take the last copy back: it is certain that it was not served."""
+        errand.record.attempts -= 1
+
+    def lost(self, errand: Errand) -> None:
+        """Count a copy whose answer was lost: it may be billed."""
+        errand.lost += 1
+        _count_one_more(errand)
+        self._lines.change(errand.record)
+
+    def served(self, errand: Errand, cost: int | None) -> None:
+        """Write down that it was answered, and the cost of the answer."""
+        self._end(errand, CallState.SERVED, "", cost=cost)
+
+    def failed(self, errand: Errand, error: BaseException) -> None:
+        """Write down how it failed: for nothing, or so that nobody knows what it cost."""
+        record = errand.record
+        if errand.ended:  # it was answered, and the answer was refused afterwards
+            record.reason = _reason(error)
+            self._lines.change(record)
+        elif record.attempts == 0 or (
+            isinstance(error, OpenGradientError) and error.spent is Spent.NO
+        ):
+            self._end(errand, CallState.FAILED, _reason(error), cost=0)
+        else:
+            self._unknown(errand, _reason(error))
+
+    def abandoned(self, errand: Errand) -> None:
+        """Write down that its answer was not read to the end: what was produced is billed."""
+        self._unknown(errand, "the answer was not read to its end")
+
+    def _unknown(self, errand: Errand, reason: str) -> None:
+        if errand.record.attempts > errand.lost:  # the last copy is not among the lost ones
+            _count_one_more(errand)
+        self._end(errand, CallState.UNKNOWN, reason, cost=None)
+
+    def _end(self, errand: Errand, state: CallState, reason: str, *, cost: int | None) -> None:
+        record = errand.record
+        errand.ended = True
+        record.state, record.reason, record.cost = state, reason, cost
+        record.ended_at = self._clock.now()
+        if errand.block is not None:
+            errand.block.answered(record.estimate, cost)
+        self._lines.change(record)
+
+
+def fingerprint(call: Call) -> str:
+    """Return what tells whether two calls ask the same: 64 hex digits.
+
+    Whether an answer is streamed makes no difference to what is asked.
+    """
+    asked = {name: value for name, value in call.body.items() if name != "stream"}
+    text = json.dumps([call.route, call.settlement, asked], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _count_one_more(errand: Errand) -> None:
+    """Count the most that one more copy can be billed; all copies share one cap."""
+    record = errand.record
+    most = errand.cap if record.estimate is None else record.estimate
+    record.maybe_billed = min(record.maybe_billed + most, errand.cap)
+
+
+def _reason(error: BaseException) -> str:
+    # other texts may repeat what was sent; the journal holds none of that in plain
+    if isinstance(error, OpenGradientError):
+        return f"{type(error).__name__}: {error.short_message}"[:500]
+    return type(error).__name__

@@ -1,0 +1,252 @@
+"""Idempotency keys: one key is one call, in this process, in others, and after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from ..errors import LedgerError, PaymentOutcomeUnknownError, Spent, VerificationError
+from ..payments.journal import (
+    Admission,
+    Begun,
+    CallRecord,
+    CallState,
+    Interrupted,
+    PaymentJournal,
+    Replied,
+    UnderWay,
+)
+from ..payments.lives import Lives
+from ..payments.state import OpenAuthorization
+from ..payments.status import PaymentState
+from ..types import Amount
+from .call import Call
+from .callbook import Errand
+from .reply import Reply
+from .stored import reply_from_bytes, reply_to_bytes
+
+_log: Final = logging.getLogger("opengradient_sdk.client")
+_FIRST_LOOK: Final = 0.05
+_LAST_LOOK: Final = 1.0
+
+
+class Once:
+    """Makes calls that are on disk before they are sent.
+
+    Those have a key, which names one call for ever, or a tag with a limit, which counts them.
+    """
+
+    def __init__(
+        self,
+        journal: PaymentJournal,
+        lives: Lives,
+        resolve: Callable[[OpenAuthorization], Awaitable[object]],
+        take_over: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._journal = journal
+        self._lives = lives
+        self._resolve = resolve
+        self._take_over = take_over
+        self._under_way: dict[str, asyncio.Event] = {}
+
+    @asynccontextmanager
+    async def attempt(self, call: Call, errand: Errand) -> AsyncGenerator[Reply | Errand, None]:
+        """Yield the answer that the key has, or the errand to run; write down how it ended.
+
+        **Money**: nothing is signed or sent for a key that has an answer. A call that a crash or
+        a lost connection interrupted is sent once more under the *same* authorization; while the
+        outcome of that one is open, no other is signed for it.
+
+        Raises:
+            IdempotencyConflictError: The key belongs to a call with other parameters.
+            BudgetExceededError: The limit of its tag does not cover it; nothing was sent.
+            PaymentOutcomeUnknownError: It was sent, and it cannot be told yet whether it was
+                billed.
+            VerificationError: It was answered and paid, and the answer was refused.
+        """
+        async with self._turn(call):
+            known = await self._admitted(call, errand)
+            if isinstance(known, Reply):
+                yield known
+                return
+            errand.record = known.record
+            if isinstance(known, Interrupted) and known.record.attempts:
+                await self._stay_with_the_first(errand)
+            try:
+                yield errand
+            except BaseException:
+                await asyncio.shield(self._ended(errand.record))
+                raise
+            await asyncio.shield(self.keep(errand))
+
+    async def keep(self, errand: Errand) -> None:
+        """Write down how it ended, with the answer if it has a key.
+
+        Raises:
+            LedgerError: It could not be written yet; it is tried again.
+        """
+        if errand.kept:
+            return
+        reply = None if errand.record.key is None else errand.reply
+        await self._journal.finish(errand.record, None if reply is None else reply_to_bytes(reply))
+        errand.kept = True
+
+    async def _ended(self, record: CallRecord) -> None:
+        try:
+            await self._journal.finish(record, None)
+        except LedgerError as error:  # its line is kept, and tried again
+            _log.warning("how a call ended is not written down yet: %s", error.short_message)
+
+    @asynccontextmanager
+    async def _turn(self, call: Call) -> AsyncGenerator[None, None]:
+        """Let callers of one key in this process go one after the other."""
+        key = call.key
+        if key is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(call.timeout):
+                while (other := self._under_way.get(key)) is not None:
+                    await other.wait()  # its answer is in the store then
+        except TimeoutError:
+            raise _under_way_elsewhere(call) from None
+        done = self._under_way[key] = asyncio.Event()
+        try:
+            yield
+        finally:
+            del self._under_way[key]
+            done.set()
+
+    async def _admitted(self, call: Call, errand: Errand) -> Reply | Begun | Interrupted:
+        try:
+            async with asyncio.timeout(call.timeout):
+                return await self._asked(errand)
+        except TimeoutError:
+            raise _under_way_elsewhere(call) from None
+
+    async def _asked(self, errand: Errand) -> Reply | Begun | Interrupted:
+        pause = _FIRST_LOOK
+        while True:
+            match await self._admit(errand.record):
+                case Replied(record, reply):
+                    return _stored(record, reply)
+                case UnderWay():  # in another process, which has no other way to tell us
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LAST_LOOK)
+                case (Begun() | Interrupted()) as ours:
+                    return ours
+
+    async def _admit(self, record: CallRecord) -> Admission:
+        """Be admitted; the key of a caller that is cancelled meanwhile is not left to nobody."""
+        admitting = asyncio.ensure_future(self._journal.admit(record))
+        try:
+            return await asyncio.shield(admitting)
+        except asyncio.CancelledError:
+            await asyncio.wait([admitting])
+            if not admitting.cancelled() and admitting.exception() is None:
+                await self._given_up(admitting.result())
+            raise
+
+    async def _given_up(self, admission: Admission) -> None:
+        record = admission.record
+        if isinstance(admission, Begun):
+            record.state, record.cost, record.reason = CallState.FAILED, 0, "CancelledError"
+            await self._ended(record)
+        elif isinstance(admission, Interrupted):
+            record.state = CallState.UNKNOWN
+            await self._ended(record)
+
+    async def _stay_with_the_first(self, errand: Errand) -> None:
+        """Have an interrupted call go on under its authorization, if that is allowed."""
+        record = errand.record
+        try:
+            life = await self._open_life(record)
+        except BaseException:
+            record.state = CallState.UNKNOWN
+            await asyncio.shield(self._ended(record))
+            raise
+        if life is None:  # it was not billed: it is a new call
+            record.attempts = record.maybe_billed = 0
+            record.nonce = None
+        else:
+            errand.under, errand.lost = life, record.attempts
+
+    async def _open_life(self, record: CallRecord) -> OpenAuthorization | None:
+        """Return what an interrupted call must go on with; ``None`` if it may begin anew.
+
+        Raises:
+            PaymentOutcomeUnknownError: Neither; nothing is sent.
+            ChainError: The chain could not be asked.
+        """
+        life = await self._life(record)
+        if life is None:
+            return None
+        if not life.status.state.resolved:
+            await self._resolve(life)
+        if life.status.state is PaymentState.NOT_CHARGED or _spared(life):
+            return None
+        if life.status.state.resolved:
+            raise _billed_and_lost(life)
+        if record.attempts > 1:
+            raise _still_open(life, "it was sent twice already")
+        return life
+
+    async def _life(self, record: CallRecord) -> OpenAuthorization | None:
+        if record.nonce is None:
+            return None
+        if self._lives.find(record.nonce) is None:
+            await self._take_over()  # a dead client's header is had by inheriting it
+        life = self._lives.find(record.nonce)
+        if life is None and (life := await self._journal.find(record.nonce)) is not None:
+            self._lives.add(life)
+        return life
+
+
+def _spared(life: OpenAuthorization) -> bool:
+    """Whether the chain shows a charge that leaves no room for a call nobody has counted."""
+    status = life.status
+    if not status.state.resolved:
+        return False
+    return status.amount is not None and status.amount.atoms <= life.served
+
+
+def _stored(record: CallRecord, reply: bytes | None) -> Reply:
+    if reply is not None:
+        return reply_from_bytes(reply)
+    raise VerificationError(
+        f"the answer to this idempotency key was paid, and refused: {record.reason}",
+        hint="Use a new key to ask again, which is paid again.",
+        spent=Spent.YES,
+        amount=None if record.cost is None else Amount(record.cost),
+    )
+
+
+def _under_way_elsewhere(call: Call) -> PaymentOutcomeUnknownError:
+    return PaymentOutcomeUnknownError(
+        f"another caller with this idempotency key was not done in {call.timeout:g} seconds",
+        hint="Ask again with this key: its answer is returned when it is there.",
+        spent=Spent.MAYBE,
+    )
+
+
+def _still_open(life: OpenAuthorization, why: str) -> PaymentOutcomeUnknownError:
+    return PaymentOutcomeUnknownError(
+        f"the call was sent before and it is not known whether it was billed; {why}",
+        hint="Nothing was sent. Ask again with this key when the chain has spoken; "
+        "client.payments.resolve() asks it.",
+        spent=Spent.MAYBE,
+        amount=Amount(life.cap),
+    )
+
+
+def _billed_and_lost(life: OpenAuthorization) -> PaymentOutcomeUnknownError:
+    return PaymentOutcomeUnknownError(
+        f"the call was sent before, its answer was lost, and its session was charged "
+        f"{life.status.amount}",
+        hint="Nothing was sent. To ask and pay once more, use a new key.",
+        spent=Spent.MAYBE,
+        amount=life.status.amount,
+    )
