@@ -282,7 +282,7 @@ _NONSENSE: dict[str, tuple[str, type[OpenGradientError], str]] = {
 async def test_a_stream_of_nonsense_is_refused_and_may_have_been_billed(
     customer: CustomerFactory, scripted: ScriptedNode, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sse, "_MAX_LINE", 4096)
+    monkeypatch.setattr(sse, "_LARGEST", 4096)
     event, error, words = _NONSENSE[kind]
     scripted.answer = scripted.once_paid(_streaming(_frame(content="begun"), event))
     one = await customer()
