@@ -127,7 +127,15 @@ class Core:
             emit=self.emit,
             leave=self.leave,
         )
-        self.once = Once(self.journal, self.lives, self.reconciler.look_up, self.take_over)
+        self.receipts = ReceiptBook()
+        self.once = Once(
+            self.journal,
+            self.lives,
+            self.reconciler.look_up,
+            self.take_over,
+            takes=self.sessions.takes,
+            keep=self.receipts.add,
+        )
         self.registry = Registry(
             self._registry_rpcs(config),
             profile.tee_registry,
@@ -137,7 +145,6 @@ class Core:
         self.health = NodeHealth(self.clock)
         self.attesting = Attesting(config.trust, self.clock)
         self.rng = random.SystemRandom()
-        self.receipts = ReceiptBook()
         self._connections: dict[NodeRecord, NodeConnection] = {}
         self._registered: tuple[RegistrySnapshot, NodeRecord, Check] | None = None
 

@@ -6,9 +6,11 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 from ..errors import LedgerError, PaymentOutcomeUnknownError, Spent, VerificationError
+from ..ledger.receipt import Receipt
 from ..payments.journal import (
     Admission,
     Begun,
@@ -45,7 +47,12 @@ class Once:
         lives: Lives,
         resolve: Callable[[OpenAuthorization], Awaitable[object]],
         take_over: Callable[[], Awaitable[None]],
+        *,
+        takes: Callable[[OpenAuthorization], bool],
+        keep: Callable[[Receipt], None],
     ) -> None:
+        self._takes = takes
+        self._keep = keep
         self._journal = journal
         self._lives = lives
         self._resolve = resolve
@@ -132,7 +139,7 @@ class Once:
         while True:
             match await self._admit(errand.record):
                 case Replied(record, reply):
-                    return _stored(record, reply)
+                    return await self._revived(_stored(record, reply), record)
                 case UnderWay():  # in another process, which has no other way to tell us
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _LAST_LOOK)
@@ -159,6 +166,15 @@ class Once:
             record.state = CallState.UNKNOWN
             await self._ended(record)
 
+    async def _revived(self, reply: Reply, record: CallRecord) -> Reply:
+        """Let the receipt of a stored answer be asked about, as any other."""
+        life = await self._life(record)
+        if life is not None:
+            receipt = replace(reply.receipt, life=life, payment=life.status)
+            reply = replace(reply, receipt=receipt)
+        self._keep(reply.receipt)
+        return reply
+
     async def _stay_with_the_first(self, errand: Errand) -> None:
         """Have an interrupted call go on under its authorization, if that is allowed."""
         record = errand.record
@@ -184,15 +200,16 @@ class Once:
         life = await self._life(record)
         if life is None:
             return None
+        if record.attempts == 1 and self._takes(life):
+            return life  # its session is open: the same header goes out once more
         if not life.status.state.resolved:
             await self._resolve(life)
         if life.status.state is PaymentState.NOT_CHARGED or _spared(life):
             return None
         if life.status.state.resolved:
             raise _billed_and_lost(life)
-        if record.attempts > 1:
-            raise _still_open(life, "it was sent twice already")
-        return life
+        why = "it was sent twice already" if record.attempts > 1 else "its session has ended"
+        raise _still_open(life, why)
 
     async def _life(self, record: CallRecord) -> OpenAuthorization | None:
         if record.nonce is None:

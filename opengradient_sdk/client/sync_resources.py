@@ -220,8 +220,16 @@ class SyncScopedClient:
     def __init__(self, scoped: ScopedClient, portal: Portal) -> None:
         self._scoped = scoped
         self._portal = portal
-        self.chat = SyncChat(lambda: scoped.chat, portal)
-        self.completions = SyncCompletions(lambda: scoped.completions, portal)
+
+    @property
+    def chat(self) -> SyncChat:
+        """Conversations with a model."""
+        return SyncChat(lambda: self._scoped.chat, self._portal)
+
+    @property
+    def completions(self) -> SyncCompletions:
+        """Prompts continued."""
+        return SyncCompletions(lambda: self._scoped.completions, self._portal)
 
     def __enter__(self) -> Self:
         """Open the block; nothing is signed or sent."""

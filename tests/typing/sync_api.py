@@ -19,7 +19,7 @@ from opengradient_sdk import (
 )
 from opengradient_sdk.client.resources.payments import Challenge
 from opengradient_sdk.client.resources.wallet import Balances
-from opengradient_sdk.client.sync_client import SyncChatStream
+from opengradient_sdk.client.sync_resources import SyncChatStream
 from opengradient_sdk.network.records import NodeRecord
 from opengradient_sdk.payments import Authorization, Estimate
 from opengradient_sdk.types import PreparedTx, SignedTx, TxReceipt

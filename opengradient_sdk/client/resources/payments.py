@@ -159,12 +159,15 @@ class Payments:
     def check(self, offer: Offer, payee: Address) -> None:
         """Explain whether ``offer`` may be paid by the node whose payment address is ``payee``.
 
-        **Money**: free; nothing is signed.
+        ``client.policy.check`` names every objection to a whole challenge. **Money**: free; nothing
+        is signed or written down.
 
         Raises:
             PolicyRejectedError: The member that failed, what it asks and what is allowed.
         """
-        self._work.core.policy.check(offer, payee)
+        (verdict,) = self._work.core.policy.explain([offer], payee)
+        if not verdict.allowed:
+            raise verdict.refusals[0].error()
 
     async def status(self, authorization: Authorization) -> PaymentStatus:
         """Return what the chain says of ``authorization``, through every configured endpoint.

@@ -12,9 +12,10 @@ import pytest
 
 from opengradient_sdk import AsyncOpenGradient, OpenGradient
 from opengradient_sdk.chain import Chain, PendingTx
-from opengradient_sdk.client import sync_client as twin
+from opengradient_sdk.client import sync_resources as twin
 from opengradient_sdk.client.blocking import Blocking
 from opengradient_sdk.client.core import Chains
+from opengradient_sdk.client.resources.budget import BudgetView
 from opengradient_sdk.client.resources.chat import Chat
 from opengradient_sdk.client.resources.completions import Completions
 from opengradient_sdk.client.resources.models import Models
@@ -22,6 +23,7 @@ from opengradient_sdk.client.resources.nodes import Nodes
 from opengradient_sdk.client.resources.payments import Payments
 from opengradient_sdk.client.resources.receipts import Receipts
 from opengradient_sdk.client.resources.wallet import Wallet
+from opengradient_sdk.client.scoped import ScopedClient
 from opengradient_sdk.client.stream import ChatStream
 
 PARTS = [
@@ -35,6 +37,8 @@ PARTS = [
     (ChatStream, twin.SyncChatStream),
     (PendingTx, twin.SyncPendingTx),
     (Chain, twin.SyncChain),
+    (BudgetView, twin.SyncBudgetView),
+    (ScopedClient, twin.SyncScopedClient),
 ]
 # a chain of one's own is opened with Chain.connect (the client closes its own), and web3.py and
 # an endless iterator are async here
@@ -44,6 +48,7 @@ TWINNED = {
     "AsyncIterator[str]": "Iterator[str]",
     "ChatStream": "SyncChatStream",
     "PendingTx": "SyncPendingTx",
+    "ScopedClient": "SyncScopedClient",
 }
 
 
