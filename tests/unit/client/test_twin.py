@@ -46,7 +46,9 @@ ASYNC_ONLY = {Chain: {"connect", "aclose", "web3", "watch"}}
 # what hands over something that has a twin of its own
 TWINNED = {
     "AsyncIterator[str]": "Iterator[str]",
+    "Chat": "SyncChat",
     "ChatStream": "SyncChatStream",
+    "Completions": "SyncCompletions",
     "PendingTx": "SyncPendingTx",
     "ScopedClient": "SyncScopedClient",
 }
