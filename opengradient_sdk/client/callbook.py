@@ -74,6 +74,24 @@ class CallBook:
             estimate=estimate,
         )
 
+    def handed_out(self, life: OpenAuthorization) -> None:
+        """Write down that calls may be made on ``life`` which this client never sees."""
+        now = self._clock.now()
+        self._lines.change(
+            CallRecord(
+                id=f"call_{secrets.token_hex(12)}",
+                fingerprint="",
+                route=life.route,
+                model="",
+                started_at=now,
+                nonce=life.nonce,
+                state=CallState.UNKNOWN,
+                maybe_billed=life.cap,
+                ended_at=now,
+                reason="its header was handed to the caller",
+            )
+        )
+
     async def sending(self, errand: Errand, life: OpenAuthorization) -> None:
         """Write down that a copy is about to be sent on ``life``.
 

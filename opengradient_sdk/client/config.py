@@ -164,7 +164,8 @@ def _assurance(require: int) -> Assurance:
 
 
 def _budget(value: Budget | Money | None, profile: Profile) -> Budget:
-    budget = value if isinstance(value, Budget) else Budget(value or DEFAULT_BUDGET)
+    value = DEFAULT_BUDGET if value is None else value  # 0 is a budget, and refused
+    budget = value if isinstance(value, Budget) else Budget(value)
     budget.check_cap(profile.session_cap)
     return budget
 

@@ -143,7 +143,7 @@ class Once:
                 case UnderWay():  # in another process, which has no other way to tell us
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _LAST_LOOK)
-                case (Begun() | Interrupted()) as ours:
+                case ours:
                     return ours
 
     async def _admit(self, record: CallRecord) -> Admission:
@@ -199,14 +199,14 @@ class Once:
         """
         life = await self._life(record)
         if life is None:
-            return None
+            raise _forgotten()
         if record.attempts == 1 and self._takes(life):
             return life  # its session is open: the same header goes out once more
-        if not life.status.state.resolved:
+        if not _is_final(life):
             await self._resolve(life)
-        if life.status.state is PaymentState.NOT_CHARGED or _spared(life):
+        if _spared(life):
             return None
-        if life.status.state.resolved:
+        if _is_final(life):
             raise _billed_and_lost(life)
         why = "it was sent twice already" if record.attempts > 1 else "its session has ended"
         raise _still_open(life, why)
@@ -222,12 +222,18 @@ class Once:
         return life
 
 
+def _is_final(life: OpenAuthorization) -> bool:
+    """Whether no reorg can take the chain's word back."""
+    state = life.status.state
+    return life.status.final or state in (PaymentState.FINAL, PaymentState.NOT_CHARGED)
+
+
 def _spared(life: OpenAuthorization) -> bool:
-    """Whether the chain shows a charge that leaves no room for a call nobody has counted."""
-    status = life.status
-    if not status.state.resolved:
-        return False
-    return status.amount is not None and status.amount.atoms <= life.served
+    """Whether the chain shows for good that a call which nobody has counted was not billed."""
+    state, charged = life.status.state, life.status.amount
+    if state is PaymentState.NOT_CHARGED:
+        return True
+    return _is_final(life) and charged is not None and charged.atoms <= life.served
 
 
 def _stored(record: CallRecord, reply: bytes | None) -> Reply:
@@ -256,6 +262,14 @@ def _still_open(life: OpenAuthorization, why: str) -> PaymentOutcomeUnknownError
         "client.payments.resolve() asks it.",
         spent=Spent.MAYBE,
         amount=Amount(life.cap),
+    )
+
+
+def _forgotten() -> PaymentOutcomeUnknownError:
+    return PaymentOutcomeUnknownError(
+        "the call was sent before, on an authorization that the journal no longer has",
+        hint="Nothing was sent. Was the store changed by hand? To ask anew, use a new key.",
+        spent=Spent.MAYBE,
     )
 
 

@@ -103,8 +103,9 @@ class Reconciler:
         if not status.state.resolved:
             return
         self._looked_at.pop(life.nonce, None)
-        if status.transaction != before.transaction or not before.state.resolved:
-            self._emit(PaymentResolved(life.nonce, status))
+        if before.state.resolved and status.transaction == before.transaction:
+            return  # nothing new, or only final now
+        self._emit(PaymentResolved(life.nonce, status))
         if reason := self._conduct.verdict(life.tee_id):
             self._leave(life.tee_id, reason)
 

@@ -35,11 +35,16 @@ from opengradient_sdk import (
     TxRequest,
 )
 from opengradient_sdk.client.reply import Usage
+from opengradient_sdk.client.resources.budget import BudgetStanding
 from opengradient_sdk.client.resources.models import Model
 from opengradient_sdk.client.resources.payments import Challenge, NodeOffer
 from opengradient_sdk.client.resources.wallet import Balances
+from opengradient_sdk.client.scoped import ScopedClient
 from opengradient_sdk.network.records import NodeRecord, RegistrySnapshot
 from opengradient_sdk.payments import Authorization, Estimate, OpenAuthorization
+from opengradient_sdk.payments.budget import Budget
+from opengradient_sdk.payments.journal import JournalEntry, Refusal
+from opengradient_sdk.payments.offer_rules import OfferVerdict
 from opengradient_sdk.types import PreparedTx, SignedTx, TxReceipt
 from opengradient_sdk.verification import ToolCall
 
@@ -134,6 +139,30 @@ async def by_hand(client: AsyncOpenGradient) -> None:
     assert_type(await client.payments.status(authorization), PaymentStatus)
     assert_type(await client.payments.cancel(authorization), PaymentStatus)
     assert_type(client.payments.unresolved, tuple[OpenAuthorization, ...])
+
+
+async def blocks(client: AsyncOpenGradient) -> None:
+    AsyncOpenGradient(budget=Budget("5 OPG", per_call="0.02 OPG", window=3600, name="nightly"))
+    Budget(0.5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    async with client.with_budget("0.5 OPG", per_call=10**15) as block:
+        assert_type(block, ScopedClient)
+        assert_type(await block.chat.create(model="gpt-5", messages="hi"), Reply)
+        assert_type(await block.completions.create(model="gpt-5", prompt="Once"), Reply)
+        assert_type(block.exposed, Amount)
+        assert_type(block.remaining, Amount | None)
+        assert_type(block.with_budget("0.1 OPG"), ScopedClient)
+    assert_type(client.session(max_exposure="1 OPG"), ScopedClient)
+    assert_type(client.budget.limits, Budget)
+    assert_type(await client.budget.standing(), BudgetStanding)
+
+
+async def journal(client: AsyncOpenGradient, challenge: Challenge) -> None:
+    assert_type(await client.payments.journal(), tuple[JournalEntry, ...])
+    assert_type(await client.payments.refusals(), tuple[Refusal, ...])
+    assert_type(await client.payments.resolve(), tuple[OpenAuthorization, ...])
+    assert_type(client.policy.check(challenge), tuple[OfferVerdict, ...])
+    await client.chat.create(model="gpt-5", messages="hi", tag="x", idempotency_key="order 7")
+    client.chat.stream(model="gpt-5", messages="hi", idempotency_key=7)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
 async def transactions(client: AsyncOpenGradient, to: Address) -> None:

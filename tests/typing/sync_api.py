@@ -17,11 +17,13 @@ from opengradient_sdk import (
     Reply,
     TxRequest,
 )
+from opengradient_sdk.client.resources.budget import BudgetStanding
 from opengradient_sdk.client.resources.payments import Challenge
 from opengradient_sdk.client.resources.wallet import Balances
-from opengradient_sdk.client.sync_resources import SyncChatStream
+from opengradient_sdk.client.sync_resources import SyncChatStream, SyncScopedClient
 from opengradient_sdk.network.records import NodeRecord
-from opengradient_sdk.payments import Authorization, Estimate
+from opengradient_sdk.payments import Authorization, Estimate, OpenAuthorization
+from opengradient_sdk.payments.budget import Budget
 from opengradient_sdk.types import PreparedTx, SignedTx, TxReceipt
 
 
@@ -53,6 +55,19 @@ def resources(client: OpenGradient, receipt: Receipt) -> None:
     assert_type(client.wallet.balances(), Balances)
     assert_type(client.wallet.ensure_allowance(), Amount)
     assert_type(client.wallet.address, Address)
+
+
+def blocks(client: OpenGradient) -> None:
+    with client.with_budget("0.5 OPG", per_call="0.02 OPG") as block:
+        assert_type(block, SyncScopedClient)
+        assert_type(block.chat.create(model="gpt-5", messages="hi"), Reply)
+        assert_type(block.settled, Amount)
+        assert_type(block.with_budget("0.1 OPG"), SyncScopedClient)
+    assert_type(client.session(max_exposure="1 OPG"), SyncScopedClient)
+    assert_type(client.budget.limits, Budget)
+    assert_type(client.budget.standing(), BudgetStanding)
+    assert_type(client.payments.resolve(), tuple[OpenAuthorization, ...])
+    client.chat.create(model="gpt-5", messages="hi", idempotency_key="order 7")
 
 
 def by_hand(client: OpenGradient, to: Address) -> None:

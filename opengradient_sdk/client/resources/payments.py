@@ -153,6 +153,8 @@ class Payments:
             route=offer.route,
         )
         core.lives.retire(life)  # the caller's own: no call joins it
+        life.answered(None)  # and what it is used for is counted nowhere here
+        core.calls.handed_out(life)
         core.signed(life)
         return life.authorization
 

@@ -3,147 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
-from itertools import count
-from typing import Any
 
 import pytest
 
-from opengradient_sdk._core.tasks import Supervisor
-from opengradient_sdk.client.call import CHAT_ROUTE, Call
 from opengradient_sdk.client.config import OnAmbiguous
-from opengradient_sdk.client.events import Event, PaymentRefused, RequestResent
-from opengradient_sdk.client.exchange import Delivery, Exchange
+from opengradient_sdk.client.events import PaymentRefused, RequestResent
 from opengradient_sdk.errors import (
     NetworkError,
-    NodeTimeoutError,
     PaymentOutcomeUnknownError,
     PaymentRejectedError,
     PinMismatchError,
     RedirectError,
     Spent,
-    TransportError,
 )
-from opengradient_sdk.payments.sessions import SessionPool
+from opengradient_sdk.payments.journal import PaymentJournal
 from opengradient_sdk.payments.state import AuthorizationState, OpenAuthorization
 
-from ..payments.makers import CAP, TEE, SteppedClock, a_life
-
-CALL = Call(CHAT_ROUTE, "gpt-5", {}, b"{}", None, "batch", 60.0)
-CUT = TransportError("the connection broke", sent=True)
-UNREACHED = TransportError("no connection", sent=False)
-LATE = NodeTimeoutError("no answer in time")
-BARE = b'{"error": "Session expired or exhausted"}'
-
-
-@dataclass
-class Answer:
-    """A node's answer; ``session`` names the session that it was served on."""
-
-    status: int = 200
-    session: str | None = "s-1"
-    text: bytes = b"{}"
-    reason: str | None = None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        headers = {"X-Upto-Session": self.session} if self.session else {}
-        if self.reason is not None:
-            document = {"x402Version": 2, "error": self.reason, "accepts": []}
-            headers["PAYMENT-REQUIRED"] = base64.b64encode(json.dumps(document).encode()).decode()
-        return headers
-
-
-GONE = Answer(402, None, BARE)
-
-
-def refusing(reason: str) -> Answer:
-    return Answer(402, None, b"{}", reason)
-
-
-@dataclass
-class Wire:
-    """Sends by a script, and keeps the headers that paid."""
-
-    script: list[Answer | NetworkError]
-    paid_with: list[str] = field(default_factory=list)
-    last: Answer = field(default_factory=Answer)
-
-    async def send(self, headers: Mapping[str, str]) -> int:
-        assert headers["X-SETTLEMENT-TYPE"] == "batch"
-        (payment,) = set(headers) & {"PAYMENT-SIGNATURE", "X-Upto-Session"}
-        self.paid_with.append(headers[payment])
-        step = self.script.pop(0)
-        if isinstance(step, NetworkError):
-            raise step
-        self.last = step
-        return step.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self.last.headers
-
-    async def body(self) -> bytes:
-        return self.last.text
-
-
-class Counter:
-    """An exchange with one node, and everything that can be seen of it."""
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        self.pool = SessionPool(SteppedClock(), supervisor)
-        self.events: list[Event] = []
-        self.signed: list[OpenAuthorization] = []
-        self.nonces = count(1)
-
-    async def sign(self, _call: Call) -> OpenAuthorization:
-        self.signed.append(a_life(next(self.nonces)))
-        return self.signed[-1]
-
-    def exchange(self, on_ambiguous: OnAmbiguous = "retry_same") -> Exchange:
-        return Exchange(
-            Node(),  # type: ignore[arg-type]
-            self.pool,
-            self.sign,
-            on_ambiguous=on_ambiguous,
-            emit=self.events.append,
-        )
-
-    async def deliver(
-        self, *script: Answer | NetworkError, on_ambiguous: OnAmbiguous = "retry_same"
-    ) -> tuple[Delivery, Wire]:
-        wire = Wire(list(script))
-        try:
-            async with self.exchange(on_ambiguous).deliver(CALL, wire) as delivery:
-                assert delivery.authorization.in_flight == 1
-        finally:
-            assert wire.script == []
-            assert all(life.in_flight == 0 for life in self.signed)
-        return delivery, wire
-
-    def header(self, number: int) -> str:
-        return self.signed[number].authorization.header
-
-
-class Node:
-    """As much of a connection as an exchange needs."""
-
-    @property
-    def record(self) -> Any:
-        return self
-
-    tee_id = TEE
+from ..payments.journal.clients import Client
+from ..payments.makers import CAP
+from .counter import CALL, CUT, GONE, LATE, UNREACHED, Answer, Counter, Wire, refusing
 
 
 @pytest.fixture
 async def counter() -> AsyncIterator[Counter]:
-    supervisor = Supervisor()
-    yield Counter(supervisor)
-    await supervisor.aclose()
+    client = Client(":memory:")
+    yield Counter(client)
+    await client.aclose()
 
 
 async def test_the_first_call_pays_and_the_next_ones_show_the_session(counter: Counter) -> None:
@@ -151,6 +38,13 @@ async def test_the_first_call_pays_and_the_next_ones_show_the_session(counter: C
     _, second = await counter.deliver(Answer(session="s-1"))
     assert first.paid_with == [counter.header(0)]
     assert second.paid_with == ["s-1"]
+    assert len(counter.signed) == 1
+
+
+async def test_without_a_session_every_call_shows_the_authorization(counter: Counter) -> None:
+    await counter.deliver(Answer(session=None))
+    _, second = await counter.deliver(Answer(session=None))
+    assert second.paid_with == [counter.header(0)]
     assert len(counter.signed) == 1
 
 
@@ -178,7 +72,7 @@ async def test_only_a_refused_cap_is_followed_by_a_new_one(counter: Counter) -> 
     assert old.state is AuthorizationState.RETIRED
     assert old.ended_by_node
     assert new.session_id == "s-9"
-    assert counter.pool.unresolved == (old, new)
+    assert counter.lives.unresolved == (old, new)
     (event,) = counter.events
     assert isinstance(event, PaymentRefused)
     assert event.reason == "Session expired or exhausted"
@@ -225,7 +119,7 @@ async def test_lost_twice_is_unknown(counter: Counter) -> None:
     with pytest.raises(PaymentOutcomeUnknownError) as error:
         await counter.deliver(CUT, LATE)
     assert error.value.spent is Spent.MAYBE
-    assert counter.pool.is_current(counter.signed[0])
+    assert counter.pool.takes(counter.signed[0])
 
 
 async def test_what_never_left_goes_out_again_freely(counter: Counter) -> None:
@@ -291,7 +185,7 @@ async def test_what_may_be_billed_unseen_is_counted(
 
 
 async def test_a_cancelled_callers_request_may_be_billed(counter: Counter) -> None:
-    wire, sent = Wire([]), asyncio.Event()
+    wire, sent, errand = counter.wire(), asyncio.Event(), counter.errand()
 
     async def never_answered(_headers: Mapping[str, str]) -> int:
         sent.set()
@@ -300,7 +194,7 @@ async def test_a_cancelled_callers_request_may_be_billed(counter: Counter) -> No
     wire.send = never_answered  # type: ignore[method-assign]
 
     async def call() -> None:
-        async with counter.exchange().deliver(CALL, wire):
+        async with counter.exchange().deliver(CALL, wire, errand):
             pass
 
     calling = asyncio.create_task(call())
@@ -310,13 +204,14 @@ async def test_a_cancelled_callers_request_may_be_billed(counter: Counter) -> No
         await calling
     (life,) = counter.signed
     assert (life.unpriced, life.in_flight) == (1, 0)
+    assert (errand.record.attempts, errand.lost) == (1, 0)
 
 
 class Forgetful(Wire):
     """A wire to a node that has lost a session and will not hear of its permit again."""
 
-    def __init__(self, lost: OpenAuthorization) -> None:
-        super().__init__([])
+    def __init__(self, lost: OpenAuthorization, journal: PaymentJournal) -> None:
+        super().__init__([], journal)
         self.refused = {lost.session_id, lost.authorization.header}
 
     async def send(self, headers: Mapping[str, str]) -> int:
@@ -328,10 +223,10 @@ class Forgetful(Wire):
 
 async def test_a_session_that_ends_under_load_costs_one_signature(counter: Counter) -> None:
     await counter.deliver(Answer())
-    wires = [Forgetful(counter.signed[0]) for _ in range(50)]
+    wires = [Forgetful(counter.signed[0], counter.client.journal) for _ in range(50)]
 
     async def one(wire: Wire) -> None:
-        async with counter.exchange().deliver(CALL, wire) as delivery:
+        async with counter.exchange().deliver(CALL, wire, counter.errand()) as delivery:
             assert delivery.authorization is counter.signed[1]
 
     await asyncio.gather(*(one(wire) for wire in wires))

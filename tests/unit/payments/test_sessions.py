@@ -9,7 +9,8 @@ from itertools import count
 import pytest
 
 from opengradient_sdk._core.tasks import Supervisor
-from opengradient_sdk.errors import NoNodeAvailableError
+from opengradient_sdk.payments.conduct import NodeConduct
+from opengradient_sdk.payments.lives import Lives
 from opengradient_sdk.payments.sessions import MAX_AGE, SessionPool
 from opengradient_sdk.payments.state import AuthorizationState, OpenAuthorization
 from opengradient_sdk.types import Bytes32
@@ -21,10 +22,11 @@ OTHER_TEE = Bytes32(b"\x02" * 32)
 
 
 class Signing:
-    """Opens authorizations when the test lets it, and counts them."""
+    """Opens authorizations when the test lets it, and counts them, as a client does."""
 
     def __init__(self, clock: SteppedClock) -> None:
         self.clock = clock
+        self.lives = Lives(clock, lambda _life: None, NodeConduct(clock))
         self.nonces = count(1)
         self.begun = 0
         self.running = asyncio.Event()
@@ -40,7 +42,9 @@ class Signing:
             await self.gate.wait()
             if self.failures:
                 raise self.failures.pop()
-            return a_life(next(self.nonces), tee_id=tee_id, route=route, signed_at=self.clock.now())
+            life = a_life(next(self.nonces), tee_id=tee_id, route=route, signed_at=self.clock.now())
+            self.lives.add(life)
+            return life
 
         return open_
 
@@ -56,9 +60,9 @@ def signing(clock: SteppedClock) -> Signing:
 
 
 @pytest.fixture
-async def pool(clock: SteppedClock) -> AsyncIterator[SessionPool]:
+async def pool(clock: SteppedClock, signing: Signing) -> AsyncIterator[SessionPool]:
     supervisor = Supervisor()
-    yield SessionPool(clock, supervisor)
+    yield SessionPool(clock, supervisor, signing.lives)
     await supervisor.aclose()
 
 
@@ -75,7 +79,7 @@ async def test_fifty_callers_share_one_signature(pool: SessionPool, signing: Sig
     assert signing.begun == 1
     assert len(set(map(id, lives))) == 1
     assert lives[0].in_flight == 50
-    assert pool.unresolved == (lives[0],)
+    assert signing.lives.unresolved == (lives[0],)
 
 
 async def test_whoever_comes_later_joins_without_a_wait(
@@ -84,7 +88,7 @@ async def test_whoever_comes_later_joins_without_a_wait(
     first = await joined(pool, signing)
     assert await joined(pool, signing) is first
     assert (signing.begun, first.in_flight) == (1, 2)
-    assert pool.is_current(first)
+    assert pool.current(TEE, CHAT) is first
 
 
 async def test_preparing_enters_nothing(pool: SessionPool, signing: Signing) -> None:
@@ -99,7 +103,7 @@ async def test_routes_and_nodes_have_caps_of_their_own(pool: SessionPool, signin
     completion = await joined(pool, signing, COMPLETIONS)
     elsewhere = await pool.join(OTHER_TEE, CHAT, signing.opener(OTHER_TEE))
     assert len({id(chat), id(completion), id(elsewhere)}) == 3
-    assert pool.unresolved == (chat, completion, elsewhere)
+    assert signing.lives.unresolved == (chat, completion, elsewhere)
 
 
 async def test_a_failure_is_everybodys_and_the_next_caller_tries_again(
@@ -111,7 +115,7 @@ async def test_a_failure_is_everybodys_and_the_next_caller_tries_again(
     signing.gate.set()
     outcomes = await asyncio.gather(*callers, return_exceptions=True)
     assert [str(outcome) for outcome in outcomes] == ["node down"] * 5
-    assert pool.unresolved == ()
+    assert signing.lives.unresolved == ()
     assert (await joined(pool, signing)).in_flight == 1
     assert signing.begun == 2
 
@@ -145,13 +149,13 @@ async def test_a_signature_that_nobody_waits_for_any_more_serves_the_next(
 
 async def test_closing_ends_a_signature_under_way(clock: SteppedClock, signing: Signing) -> None:
     supervisor = Supervisor()
-    pool = SessionPool(clock, supervisor)
+    pool = SessionPool(clock, supervisor, signing.lives)
     caller = asyncio.create_task(pool.join(TEE, CHAT, signing.opener()))
     await signing.running.wait()
     await supervisor.aclose()
     with pytest.raises(asyncio.CancelledError):
         await caller
-    assert pool.unresolved == ()
+    assert signing.lives.unresolved == ()
 
 
 async def test_no_new_call_after_its_time(
@@ -164,8 +168,8 @@ async def test_no_new_call_after_its_time(
     second = await joined(pool, signing)
     assert second is not first
     assert first.state is AuthorizationState.RETIRED
-    assert not pool.is_current(first)
-    assert pool.unresolved == (first, second)
+    assert pool.current(TEE, CHAT) is second
+    assert signing.lives.unresolved == (first, second)
 
 
 async def test_a_clock_that_was_set_back_ends_it_too(
@@ -202,82 +206,78 @@ async def test_renewed_before_the_cap_is_used_up(pool: SessionPool, signing: Sig
 
 async def test_a_late_answer_revives_no_session(pool: SessionPool, signing: Signing) -> None:
     first = await joined(pool, signing)
-    pool.retire(first, by_node=True)
+    signing.lives.retire(first, by_node=True)
     first.opened("late", losses=0)
     assert first.session_id is None
     assert first.ended_by_node
     assert await joined(pool, signing) is not first
 
 
-async def test_retiring_again_forgets_nothing(pool: SessionPool, signing: Signing) -> None:
+async def test_retiring_again_takes_nothing_from_its_successor(
+    pool: SessionPool, signing: Signing
+) -> None:
     first = await joined(pool, signing)
-    pool.retire(first, by_node=True)
+    signing.lives.retire(first, by_node=True)
     second = await joined(pool, signing)
-    pool.retire(first)
+    signing.lives.retire(first)
     assert first.ended_by_node
-    assert pool.is_current(second)
-
-
-async def test_resolved_is_for_good(pool: SessionPool, signing: Signing) -> None:
-    life = await joined(pool, signing)
-    pool.resolved(life)
-    pool.resolved(life)
-    pool.retire(life)
-    assert life.state is AuthorizationState.RESOLVED
-    assert pool.unresolved == ()
-
-
-async def test_a_reorg_brings_it_back_to_be_watched(pool: SessionPool, signing: Signing) -> None:
-    life = await joined(pool, signing)
-    pool.resolved(life)
-    pool.reopened(life)
-    assert pool.unresolved == (life,)
-    assert life.state is AuthorizationState.RETIRED
-    assert await joined(pool, signing) is not life
+    assert pool.current(TEE, CHAT) is second
 
 
 async def test_one_made_by_hand_is_watched_and_never_joined(
     pool: SessionPool, signing: Signing
 ) -> None:
     by_hand = a_life(99)
-    pool.adopt(by_hand)
+    signing.lives.retire(by_hand)
+    signing.lives.add(by_hand)
     assert await joined(pool, signing) is not by_hand
-    assert by_hand in pool.unresolved
+    assert by_hand in signing.lives.unresolved
 
 
-async def waste(pool: SessionPool, signing: Signing, times: int, *, served: int = 0) -> None:
-    for _ in range(times):
-        life = await joined(pool, signing)
-        life.answered(served)
-        life.leave()
-        pool.retire(life, by_node=True)
+async def test_nothing_is_current_before_it_is_signed(pool: SessionPool) -> None:
+    assert pool.current(TEE, CHAT) is None
 
 
-async def test_a_node_that_drains_caps_is_left(pool: SessionPool, signing: Signing) -> None:
-    await waste(pool, signing, 4)
-    assert pool.is_drained_by(TEE)
-    assert not pool.is_drained_by(OTHER_TEE)
-    with pytest.raises(NoNodeAvailableError, match="4 open ones") as error:
-        await joined(pool, signing)
-    assert signing.begun == 4
-    assert "client.payments.unresolved" in error.value.hint
-    elsewhere = await pool.join(OTHER_TEE, CHAT, signing.opener(OTHER_TEE))
-    assert elsewhere.in_flight == 1
+async def test_a_young_session_that_another_client_left_goes_on(
+    pool: SessionPool, signing: Signing, clock: SteppedClock
+) -> None:
+    left = a_life(99, signed_at=clock.now() - MAX_AGE + 1)
+    assert pool.inherit(left)
+    assert await joined(pool, signing) is left
+    assert signing.begun == 0
 
 
-async def test_three_lost_sessions_are_forgiven(pool: SessionPool, signing: Signing) -> None:
-    await waste(pool, signing, 3)
-    assert (await joined(pool, signing)).in_flight == 1
+async def test_an_old_one_does_not(
+    pool: SessionPool, signing: Signing, clock: SteppedClock
+) -> None:
+    assert not pool.inherit(a_life(99, signed_at=clock.now() - MAX_AGE))
+    assert (await joined(pool, signing)).nonce == 1
 
 
-async def test_well_used_caps_are_no_waste(pool: SessionPool, signing: Signing) -> None:
-    await waste(pool, signing, 6, served=CAP // 2)
-    assert (await joined(pool, signing)).in_flight == 1
-
-
-async def test_what_the_chain_has_spoken_about_is_no_waste(
+async def test_ones_own_session_comes_before_an_inherited_one(
     pool: SessionPool, signing: Signing
 ) -> None:
-    await waste(pool, signing, 4)
-    pool.resolved(pool.unresolved[0])
-    assert (await joined(pool, signing)).in_flight == 1
+    own = await joined(pool, signing)
+    assert not pool.inherit(a_life(99))
+    assert await joined(pool, signing) is own
+
+
+async def test_a_signature_under_way_comes_before_an_inherited_one(
+    pool: SessionPool, signing: Signing
+) -> None:
+    caller = asyncio.create_task(pool.join(TEE, CHAT, signing.opener()))
+    await signing.running.wait()
+    assert not pool.inherit(a_life(99))
+    signing.gate.set()
+    assert (await caller).nonce == 1
+
+
+async def test_all_can_be_ended_at_once_so_that_nodes_settle(
+    pool: SessionPool, signing: Signing
+) -> None:
+    chat, completion = await joined(pool, signing), await joined(pool, signing, COMPLETIONS)
+    pool.retire_all()
+    assert chat.state is completion.state is AuthorizationState.RETIRED
+    assert not pool.takes(chat)
+    assert signing.lives.unresolved == (chat, completion)
+    assert await joined(pool, signing) is not chat
