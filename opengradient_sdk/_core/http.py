@@ -61,15 +61,18 @@ class HttpStream:
         """Yield the body as it arrives.
 
         Raises:
-            TransportError: The connection broke before the end.
+            TransportError: The connection broke before the end, or the body is larger than 64 MiB.
             NodeTimeoutError: Nothing arrived for the read time-out.
         """
         content = self._response.content
+        size = 0
         while True:
             with _translated():
                 chunk = await content.readany()
             if not chunk:
                 return
+            size += len(chunk)
+            _require_bounded(size)
             yield chunk
 
 
@@ -184,6 +187,7 @@ class HttpClient:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                response_class=_reticent(),
                 headers={"User-Agent": "opengradient-sdk"},
                 skip_auto_headers=("Accept", "Accept-Encoding"),
                 max_line_size=_MAX_HEADER,
@@ -225,6 +229,17 @@ class HttpClient:
         return timeout
 
 
+def _reticent() -> type[aiohttp.ClientResponse]:
+    """Return the class of answers whose ``repr``, which tracebacks show, has no headers."""
+    import aiohttp
+
+    class Reticent(aiohttp.ClientResponse):
+        def __repr__(self) -> str:
+            return f"<answer {self.status}>"
+
+    return Reticent
+
+
 def _refuse_redirect(response: aiohttp.ClientResponse) -> None:
     if 300 <= response.status < 400:
         raise RedirectError(
@@ -235,16 +250,21 @@ def _refuse_redirect(response: aiohttp.ClientResponse) -> None:
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     length = response.content_length
-    if length is not None and length <= MAX_BODY:
+    packed = "Content-Encoding" in response.headers  # then the length says little about the body
+    if length is not None and length <= MAX_BODY and not packed:
         return await response.read()
     parts: list[bytes] = []
     size = 0
     async for part in response.content.iter_any():
         size += len(part)
-        if size > MAX_BODY:
-            raise TransportError(f"an answer of more than {MAX_BODY} bytes was cut", sent=True)
+        _require_bounded(size)
         parts.append(part)
     return b"".join(parts)
+
+
+def _require_bounded(size: int) -> None:
+    if size > MAX_BODY:
+        raise TransportError(f"an answer of more than {MAX_BODY} bytes was cut", sent=True)
 
 
 class _translated:  # noqa: N801 - reads as a statement: with _translated()

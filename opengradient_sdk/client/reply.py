@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeGuard, TypeVar
+from typing import Final, Generic, TypeGuard, TypeVar
 
 from ..ledger.receipt import Receipt
 from ..verification import ChatOutput, CompletionText, ToolCall
 
 P = TypeVar("P")
+
+_MOST_TOKENS: Final = 10**9
+"""What no call can use: a larger count is none, and must not become a cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ def usage_of(usage: object) -> Usage | None:
     if not is_json_object(usage):
         return None
     counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    if not all(type(count) is int and count >= 0 for count in counts):
+    if not all(type(count) is int and 0 <= count <= _MOST_TOKENS for count in counts):
         return None
     prompt, completion = (int(str(count)) for count in counts)
     return Usage(prompt, completion, prompt + completion)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from .._core.json_in import parse_json
 from ..errors import APIStatusError
 from .reply import is_json_object
+
+_LONGEST: Final = 300
+"""Characters of a node's own words that an error repeats."""
 
 
 def status_error(status: int, body: bytes) -> APIStatusError:
@@ -24,14 +29,20 @@ def status_error(status: int, body: bytes) -> APIStatusError:
     )
 
 
+def quoted(said: object) -> str:
+    """Return what a node said as it may stand in an error: cut, and text that any log can write."""
+    # JSON can spell half a surrogate pair, and UTF-8 cannot
+    return str(said)[:_LONGEST].encode("utf-8", "replace").decode("utf-8")
+
+
 def _message(content: object) -> str:
     if is_json_object(content):
         for member in ("error", "detail", "title", "message"):
             value = content.get(member)
             if isinstance(value, str) and value:
-                return value[:300]
+                return quoted(value)
         return ""
-    return content.strip()[:300] if isinstance(content, str) else ""
+    return quoted(content.strip()) if isinstance(content, str) else ""
 
 
 def _status_hint(status: int, said: str) -> str:

@@ -21,6 +21,7 @@ from ..verification import StreamedAnswer
 from .call import Call
 from .pipeline import Served
 from .reply import Reply, chat_reply, is_json_object, usage_of
+from .status import quoted
 from .transmission import StreamTransmission
 from .verdict import Answered
 
@@ -123,7 +124,9 @@ class ChatStream:
             raise self._interrupted("the stream ended without its signed final frame")
         usage = usage_of(answer.usage)
         self._counted = True
-        output, receipt = served.verified(Answered(answer.signed_frame, answer.output, usage))
+        output, receipt = served.verified(
+            Answered(answer.signed_frame, answer.output, usage, answer.usage)
+        )
         return chat_reply(self._call.model, output, usage, receipt)
 
     async def _read(self, served: Served[StreamTransmission]) -> AsyncIterator[str]:
@@ -151,7 +154,7 @@ class ChatStream:
         if not is_json_object(frame):
             return ""
         if frame.get("error") is not None:
-            raise self._interrupted(f"the node reported an error: {frame['error']!s:.200}")
+            raise self._interrupted(f"the node reported an error: {quoted(frame['error'])}")
         try:
             return self._answer.add(frame)
         except VerificationError as error:

@@ -53,11 +53,13 @@ class Answered(Generic[AnswerT]):
     """What a node answered, before it is verified.
 
     ``signed`` has the ``tee_*`` members; ``read`` says what the answer says, or refuses it.
+    ``counted`` is what the node wrote as its token counts, ``usage`` what can be understood of it.
     """
 
     signed: object
     read: Callable[[], AnswerT]
     usage: Usage | None
+    counted: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def conclude(
     """
     record, life = connection.record, delivery.authorization
     verdict = _verify(call, record, answered, core.clock.now())
-    cost = _cost(call, answered.usage, connection.last_opg_usd, verdict.uncovered)
+    cost = _cost(call, answered, connection.last_opg_usd, verdict.uncovered)
     life.answered(cost)
     core.calls.served(errand, cost)
     receipt = Receipt(
@@ -107,7 +109,7 @@ def conclude(
         data=DataState.NONE if call.settlement == "private" else DataState.PROMISED,
         uncovered=verdict.uncovered,
         evidence=_with_node(
-            _with_usage(verdict, core, call, record, answered.usage), core, snapshot, record
+            _with_usage(verdict, core, call, record, answered), core, snapshot, record
         ),
         resent=delivery.resent,
         maybe_billed=Amount(errand.record.maybe_billed),
@@ -145,12 +147,18 @@ def _verify(
 
 
 def _cost(
-    call: Call, usage: Usage | None, opg_usd: Decimal | None, uncovered: tuple[str, ...]
+    call: Call,
+    answered: Answered[AnswerT],
+    opg_usd: Decimal | None,
+    uncovered: tuple[str, ...],
 ) -> int | None:
     if call.body.get("web_search") or "images" in uncovered:
         return None  # searches and images cost extra, and nodes publish no price for them
+    usage = answered.usage
     if usage is None:
-        return 0  # nodes bill by the token counts they report, and nothing without them
+        # nodes bill by the token counts they report: nothing without them, and nobody knows what
+        # by counts that are none
+        return 0 if answered.counted is None else None
     if call.price is None or opg_usd is None:
         return None
     return cost_atoms(call.price, usage.prompt_tokens, usage.completion_tokens, opg_usd)
@@ -180,24 +188,34 @@ def _require(core: Core, receipt: Receipt, verdict: _Verdict[AnswerT]) -> None:
 
 
 def _with_usage(
-    verdict: _Verdict[AnswerT], core: Core, call: Call, record: NodeRecord, usage: Usage | None
+    verdict: _Verdict[AnswerT],
+    core: Core,
+    call: Call,
+    record: NodeRecord,
+    answered: Answered[AnswerT],
 ) -> Evidence:
     """Add what is wrong with the node's token counts, and leave a node that makes them up."""
-    if usage is None:
-        return verdict.evidence
-    what = implausible(
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        request_bytes=len(call.payload),
-        max_tokens=call.longest,
-        answer_bytes=0 if verdict.output is None else len(verdict.output.signed_text.encode()),
-        has_attachments=_has_attachments(call),
-    )
+    what = _wrong_with(verdict, call, answered)
     if what is None:
         return verdict.evidence
     core.conduct.implausible_usage(record.tee_id, what)
     core.leave(record.tee_id, what)
     return verdict.evidence.with_(Check("usage", CheckStatus.FAILED, what, "the node's answer"))
+
+
+def _wrong_with(verdict: _Verdict[AnswerT], call: Call, answered: Answered[AnswerT]) -> str | None:
+    usage = answered.usage
+    if usage is None:
+        return None if answered.counted is None else "its token counts are no counts"
+    text = "" if verdict.output is None else verdict.output.signed_text
+    return implausible(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        request_bytes=len(call.payload),
+        max_tokens=call.longest,
+        answer_bytes=len(text.encode("utf-8", "replace")),  # JSON can spell half a surrogate pair
+        has_attachments=_has_attachments(call),
+    )
 
 
 def _has_attachments(call: Call) -> bool:

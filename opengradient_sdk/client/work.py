@@ -108,8 +108,10 @@ class CallWork:
     ) -> tuple[AnswerT, Usage | None, Receipt]:
         async with self.pipeline.serve(call, WholeTransmission, errand) as served:
             answer = _decoded(served.transmission.answer.body, served.delivery.authorization)
-            usage = usage_of(answer.get("usage"))
-            output, receipt = served.verified(Answered(answer, lambda: read(answer), usage))
+            counted = answer.get("usage")
+            usage = usage_of(counted)
+            answered = Answered(answer, lambda: read(answer), usage, counted)
+            output, receipt = served.verified(answered)
             return output, usage, receipt
 
 

@@ -15,6 +15,9 @@ from .records import NodeRecord
 
 _PRICE_MAX_AGE: Final = 300.0
 _FREE_TIMEOUT: Final = 10.0
+_LOWEST_USD: Final = Decimal("1e-9")
+_HIGHEST_USD: Final = Decimal("1e9")
+"""A price outside is a mistake or a trick: with it, the cost of a call would be no number."""
 
 _BEARER: Final = "Bearer opengradient-sdk"
 """Nodes demand some bearer token on every paid route and ignore its value."""
@@ -124,4 +127,4 @@ def _published_price(answer: HttpResponse) -> Decimal | None:
         price = Decimal(str(health["price_feed"]["price_usd"]))  # type: ignore[index]
     except (ValueError, TypeError, KeyError, InvalidOperation):
         return None
-    return price if price.is_finite() and price > 0 else None
+    return price if price.is_finite() and _LOWEST_USD <= price <= _HIGHEST_USD else None

@@ -25,7 +25,7 @@ class StreamedAnswer:
         self._texts: list[str] = []
         self._calls: dict[int, _CallParts] = {}
         self._finish_reason: str | None = None
-        self._images: tuple[str, ...] = ()
+        self._images: list[str] = []
         self._members: set[str] = set()
         self._signed: Mapping[str, object] | None = None
         self._usage: Mapping[str, object] | None = None
@@ -55,7 +55,7 @@ class StreamedAnswer:
                 first, or members of the wrong kind.
         """
         self._members.update(frame)
-        self._images += image_list(frame.get("images"))
+        self._images.extend(image_list(frame.get("images")))
         usage = frame.get("usage")
         if is_object(usage):
             self._usage = usage
@@ -77,7 +77,7 @@ class StreamedAnswer:
             text=self.text,
             tool_calls=tuple(self._calls[index].joined() for index in sorted(self._calls)),
             finish_reason=self._finish_reason,
-            images=self._images,
+            images=tuple(self._images),
             members=self._members,
         )
 
@@ -92,7 +92,7 @@ class StreamedAnswer:
         delta = choice.get("delta") or choice.get("message")  # some proxies send whole messages
         if not is_object(delta):
             return ""
-        self._images += image_list(delta.get("images"))
+        self._images.extend(image_list(delta.get("images")))
         calls = delta.get("tool_calls")
         if is_array(calls):
             for position, call in enumerate(calls):

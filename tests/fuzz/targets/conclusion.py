@@ -1,0 +1,96 @@
+"""What a client makes of a paid answer: its cost, its receipt, and what is kept of both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, Final
+
+from opengradient_sdk.client.reply import chat_reply, usage_of
+from opengradient_sdk.client.stored import reply_from_bytes, reply_to_bytes
+from opengradient_sdk.client.verdict import Answered, conclude
+from opengradient_sdk.errors import VerificationError
+from opengradient_sdk.ledger.receipt import Receipt
+from opengradient_sdk.ledger.receipt_json import receipt_from_json, receipt_to_json
+from opengradient_sdk.payments.challenge import HEADER, PaymentRequired, parse_402
+from opengradient_sdk.payments.schemes import Authorization, authorization_for, typed_data_for
+from opengradient_sdk.payments.state import OpenAuthorization
+from opengradient_sdk.profiles import MAINNET, ModelPrice
+from opengradient_sdk.types import Address, Bytes32
+from opengradient_sdk.verification import Assurance, ChatOutput, Check, CheckStatus
+
+from ._checks import check_error
+from .seeds import headers
+
+_OWNER: Final = Address("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266")
+_PRICE: Final = ModelPrice("a provider", Decimal("15"), Decimal("75"))
+_REGISTERED: Final = Check("registered", CheckStatus.PASSED, "said by nobody", "nobody")
+_ATTESTED: Final = Check("attested", CheckStatus.NOT_CHECKED, "not asked for", "nobody")
+_BODY: Final = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+def check_conclusion(signed: Mapping[str, object], output: ChatOutput, usage: object) -> None:
+    """Raise where a paid answer leaves no receipt, or one that cannot be shown and kept.
+
+    The client around is of cardboard: it requires nothing, so that unproven answers get this far.
+    """
+    receipts: list[Receipt] = []
+    counts = usage_of(usage)
+    answered = Answered(signed, lambda: output, counts)
+    try:
+        said, receipt = conclude(*_cardboard(receipts), answered, started=0.0)
+    except VerificationError as error:
+        check_error(error)
+        receipt = receipts[0]
+    else:
+        reply = chat_reply("m", said, counts, receipt)
+        kept = reply_from_bytes(reply_to_bytes(reply))
+        assert (kept.text, kept.tool_calls, kept.usage) == (reply.text, reply.tool_calls, counts)
+    assert receipts == [receipt], "a paid answer has one receipt"
+    f"{receipt!r} {receipt.explain()}".encode()
+    again = receipt_from_json(json.loads(json.dumps(receipt_to_json(receipt))))
+    assert again == receipt, "a receipt changes in the store"
+
+
+def _cardboard(receipts: list[Receipt]) -> tuple[Any, ...]:
+    """Return core, call, errand, connection, snapshot and delivery, as far as they are asked."""
+    record = SimpleNamespace(
+        tee_id=Bytes32(b"\x01" * 32),
+        endpoint="https://node",
+        pcr_hash=Bytes32(b"\x02" * 32),
+        public_key_der=b"",
+    )
+
+    def nothing(*_: object) -> None: ...
+
+    core = SimpleNamespace(
+        clock=SimpleNamespace(now=lambda: 0.0),
+        calls=SimpleNamespace(served=nothing),
+        receipts=SimpleNamespace(add=receipts.append),
+        conduct=SimpleNamespace(implausible_usage=nothing),
+        config=SimpleNamespace(require=Assurance.UNVERIFIED),
+        leave=nothing,
+        registered=lambda *_: _REGISTERED,
+        attesting=SimpleNamespace(check=lambda _: _ATTESTED),
+    )
+    call = SimpleNamespace(
+        route="/v1/chat/completions", model="m", tag=None, settlement="batch", price=_PRICE,
+        body=_BODY, payload=json.dumps(_BODY).encode(), longest=64,
+    )  # fmt: skip
+    errand = SimpleNamespace(record=SimpleNamespace(maybe_billed=0))
+    connection = SimpleNamespace(record=record, last_opg_usd=Decimal("0.05"))
+    life = OpenAuthorization(_AUTHORIZATION, record.tee_id, call.route, signed_at=0.0, from_block=1)
+    return core, call, errand, connection, None, SimpleNamespace(authorization=life, resent=0)
+
+
+def _authorization() -> Authorization:
+    required = parse_402({HEADER: headers()[0].decode()}, b"")
+    assert isinstance(required, PaymentRequired)
+    offer = required.offers[0]
+    data = typed_data_for(offer, owner=_OWNER, profile=MAINNET, now=0, nonce=1)
+    return authorization_for(offer, required, owner=_OWNER, data=data, signature=b"\x5a" * 65)
+
+
+_AUTHORIZATION: Final = _authorization()
