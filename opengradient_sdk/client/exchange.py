@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from .._core.bearer import Bearer
 from ..errors import (
     LedgerError,
     NetworkError,
@@ -194,8 +195,8 @@ class _Sender:
         exchange, losses = self._exchange, self._life.losses
         self.status = await self._sent({**self._call.headers, **payment})
         if self.status != 402:
-            session = self._transmission.headers.get(_SESSION_HEADER)
-            if session:
+            if session := self._transmission.headers.get(_SESSION_HEADER):
+                session = Bearer(session)  # also for those who see this frame in a traceback
                 exchange.lives.opened(self._life, session, losses=losses)
             return None
         exchange.calls.unserved(self._errand)

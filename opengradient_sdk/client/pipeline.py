@@ -129,7 +129,12 @@ class Pipeline:
                 errand.block.check_room(core.config.profile.session_cap)
             await sessions.prepare(tee_id, call.route, lambda: open_session(core, connection, call))
 
-        return await self.router.choose(call.node, prepare)
+        connection, snapshot = await self.router.choose(call.node, prepare)
+        if errand.record.estimate is None and errand.block is None:
+            # the first call of a client does not know the price before it has asked a node
+            cap = core.config.profile.session_cap
+            errand.record.estimate = call.estimate(connection.last_opg_usd, cap)
+        return connection, snapshot
 
     def _exchange(self, connection: NodeConnection) -> Exchange:
         exchange = self._exchanges.get(connection)

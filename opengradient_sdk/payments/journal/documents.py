@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
+from ..._core.bearer import Bearer
 from ...errors import LedgerError
 from ...types import Address, TypedData
 from ..challenge import Offer
@@ -87,7 +88,7 @@ def _authorization(members: Mapping[str, Any]) -> Authorization:
         deadline=int(members["deadline"]),
         typed_data=_typed_data(members["typed_data"]),
         signature=bytes.fromhex(members["signature"]),
-        header=members["header"],
+        header=Bearer(members["header"]),
         scheme=members["scheme"],
         offer=Offer(**members["offer"]),
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
+from ..._core.bearer import Bearer
 from ...types import Address, TypedData
 from .._wire import encode_header
 from ..challenge import Offer, PaymentRequired
@@ -38,6 +39,11 @@ class Authorization:
     scheme: str
     offer: Offer = field(repr=False)
 
+    def __getstate__(self) -> list[object]:
+        """Return what a pickle may hold: a receipt is passed on, what pays for it is not."""
+        kept = {"header": "", "signature": b""}
+        return [kept.get(member.name, getattr(self, member.name)) for member in fields(self)]
+
 
 def payment_header(
     offer: Offer,
@@ -55,4 +61,4 @@ def payment_header(
         document["resource"] = required.resource
     if extensions := {**required.extensions, **(attached or {})}:
         document["extensions"] = extensions
-    return encode_header(document)
+    return Bearer(encode_header(document))
