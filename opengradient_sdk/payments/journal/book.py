@@ -71,6 +71,7 @@ class PaymentJournal:
         self._lines = Lines(self._write_lines, supervisor)
         self._joining: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
+        self._has_left = False
         self._counted: dict[str, TagShare] = {}
 
     def __repr__(self) -> str:
@@ -89,8 +90,12 @@ class PaymentJournal:
 
         Raises:
             ConfigurationError: The store's place or its key cannot be used.
-            LedgerError: The store cannot be opened or written.
+            LedgerError: The store cannot be opened or written, or this client has left.
         """
+        if self._has_left:
+            raise LedgerError(
+                "the payment journal is closed", hint="Keep the client open until its calls end."
+            )
         joining = self._joining
         if joining is None or _has_failed(joining):
             joining = self._supervisor.spawn(self._join(), name="join the payment journal")
@@ -118,7 +123,8 @@ class PaymentJournal:
         except (LedgerError, ConfigurationError) as error:
             _log.warning("the payment journal could not be closed in order: %s", error)
         finally:
-            self._lines.stop()
+            self._lines.close()
+            self._has_left = True
 
     # Authorizations
 

@@ -65,6 +65,7 @@ class Lines:
         self._waiting = Batch()
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._is_closed = False
         self.failure: LedgerError | None = None
 
     def __repr__(self) -> str:
@@ -113,18 +114,26 @@ class Lines:
             if self.failure is not None:
                 raise _twin(self.failure) from self.failure.__cause__
 
-    def stop(self) -> None:
-        """Start no further writing by itself."""
+    def close(self) -> None:
+        """Start no further writing by itself, whatever is added.
+
+        A call that ends after its client has left is written down by the leaving: as one of which
+        nobody knows how it ended.
+        """
+        self._is_closed = True
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _soon(self, seconds: float) -> None:
-        if self._timer is None and self._writing is None:
+        if self._timer is None and self._writing is None and not self._is_closed:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._begin)
 
     def _begin(self) -> asyncio.Task[None]:
-        self.stop()
+        self._stop_timer()
         if self._writing is None:
             self._writing = self._supervisor.spawn(self._write_all(), name="write the journal")
             self._writing.add_done_callback(self._ended)

@@ -69,12 +69,15 @@ async def test_leaving_without_joining_makes_no_file(tmp_path: Path) -> None:
     assert files_in(tmp_path) == []
 
 
-async def test_who_left_may_come_again(client: Client) -> None:
+async def test_who_left_does_not_come_again(client: Client) -> None:
+    # a call that ends after its client was closed must not open the store anew
     await client.signed(1)
     await client.journal.leave()
     await client.journal.leave()
-    (inherited,) = await client.journal.inherit()
-    assert inherited.life.authorization.nonce == 1
+    client.journal.change(a_call())
+    for late in (client.journal.inherit(), client.journal.flushed()):
+        with pytest.raises(LedgerError, match="journal is closed"):
+            await late
 
 
 class Beats:

@@ -150,7 +150,7 @@ async def test_only_what_was_not_written_is_tried_again(lines: Lines, book: Book
     with pytest.raises(LedgerError):
         await lines.flushed()
     assert repr(lines).startswith("Lines(waiting=3, ")
-    lines.stop()
+    lines.close()
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ async def test_whatever_keeps_lines_from_being_written_is_a_ledger_error(
         await lines.flushed()
     assert caught.value.__cause__ is error
     assert "private" not in str(caught.value)
-    lines.stop()
+    lines.close()
 
 
 async def test_a_cancelled_waiter_takes_nothing_away(lines: Lines, book: Book) -> None:
@@ -209,5 +209,5 @@ async def test_a_call_that_was_written_otherwise_is_left_out(lines: Lines, book:
 
 async def test_nothing_to_write_writes_nothing(lines: Lines, book: Book) -> None:
     await lines.flushed()
-    lines.stop()
+    lines.close()
     assert book.batches == []
