@@ -26,6 +26,17 @@ def construct() -> None:
     print(f'{{"construct_ms": {(time.perf_counter() - started) * 1e3}}}')
 
 
+def own_store() -> str:
+    """Return where a client keeps its journal that shares nothing with those before it.
+
+    On one store it would go on with their session, and sign nothing.
+    """
+    import os
+    import tempfile
+
+    return os.path.join(tempfile.mkdtemp(dir=os.environ["OG_STATE_DIR"]), "store.sqlite")
+
+
 def call() -> None:
     """Make one call, as a user's whole program would; then say what it loaded."""
     import asyncio
@@ -33,7 +44,7 @@ def call() -> None:
     from opengradient_sdk import AsyncOpenGradient
 
     async def main() -> None:
-        async with AsyncOpenGradient() as client:
+        async with AsyncOpenGradient(store=own_store()) as client:
             reply = await client.chat.create(model=MODEL, messages=QUESTION, max_tokens=50)
             assert reply.text
             assert reply.receipt.assurance.name == "REGISTERED"
@@ -61,7 +72,7 @@ class _Adapted:
 
         from opengradient_sdk import AsyncOpenGradient
 
-        self._client: AsyncOpenGradient = AsyncOpenGradient()
+        self._client: AsyncOpenGradient = AsyncOpenGradient(store=own_store())
         self._opened = False
         self._opening = asyncio.Lock()
 
