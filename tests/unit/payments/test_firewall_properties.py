@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from opengradient_sdk.errors import PaymentError, PolicyRejectedError
 from opengradient_sdk.payments.allowance import Funds
 from opengradient_sdk.payments.authorizer import Authorizer
-from opengradient_sdk.payments.budget import Budget
+from opengradient_sdk.payments.budget import Standing
 from opengradient_sdk.payments.challenge import PaymentRequired, parse_402
+from opengradient_sdk.payments.journal import Reservation
 from opengradient_sdk.payments.policy import PaymentPolicy
 from opengradient_sdk.payments.rules import PaymentRules
 from opengradient_sdk.payments.state import OpenAuthorization
@@ -86,7 +87,13 @@ class FakeAllowance:
 
 
 class FakeJournal:
-    """Writes nothing down."""
+    """Writes nothing down, and has room for everything."""
+
+    async def reserve(self, reservation: Reservation) -> Standing:
+        return Standing(None, reservation.cap, 0)
+
+    async def withdraw(self, nonce: int) -> None:
+        return None
 
     async def write(self, entry: OpenAuthorization) -> None:
         return None
@@ -104,11 +111,11 @@ async def pay(wallet: CountingSigner, text: str) -> None:
     authorizer = Authorizer(
         profile=DEVNET,
         policy=policy,
-        budget=Budget(None),
         signer=GuardedSigner(wallet, policy),
         allowance=FakeAllowance(),  # type: ignore[arg-type]
         journal=FakeJournal(),  # type: ignore[arg-type]
         clock=SteppedClock(),
+        on_low=lambda _standing: None,
     )
     offer = policy.choose(required.offers, PAYEE)
     (verdict, *_) = policy.explain([offer], PAYEE)
