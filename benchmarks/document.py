@@ -40,9 +40,9 @@ Measured by hand with the commands named, on the machine below, and kept here as
 
 - **The journal** (`python -m benchmarks.journal`): a call at concurrency 50 costs 0.070 ms more
   with it (0.874 ms beside 0.803 ms; to reach 0.05 ms: **missed**, on a machine about 1.8 times
-  slower than the one the target was set for). Begin and end of a call with a key, durable, four processes
-  on one SQLite file: p99 36.7 ms, longest 75.9 ms (to reach p99 50 ms: met); a plain WAL program
-  beside it: p99 2.2 ms, longest 1,133 ms.
+  slower than the one the target was set for). Begin and end of a call with a key, durable, four
+  processes on one SQLite file: p99 36.7 ms, longest 75.9 ms (to reach p99 50 ms: met); a plain WAL
+  program beside it: p99 2.2 ms, longest 1,133 ms.
 - **The matrix** (`python -m tests.matrix`): 2,024 runs, every fault at first payment and session,
   plain and streamed, in process and killed with SIGKILL. No rule on money was broken; see the
   limits in [testing.md](testing.md).
