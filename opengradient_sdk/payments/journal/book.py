@@ -110,11 +110,9 @@ class PaymentJournal:
         Never raises for what the store cannot take: that is logged, and ends by itself when this
         holder has shown no life for a while.
         """
-        if self._beating is not None:
-            self._beating.cancel()
-            self._beating = None
         try:
-            await self._lines.flushed()
+            await self._lines.flushed()  # which joins, where nothing has before
+            await self._stop_beating()
             if self._joining is not None:
                 await self._store.run(
                     lambda db: restoring.let_go(db, self._desk, self._clock.now())
@@ -125,6 +123,13 @@ class PaymentJournal:
         finally:
             self._lines.close()
             self._has_left = True
+            await self._stop_beating()
+
+    async def _stop_beating(self) -> None:
+        beating, self._beating = self._beating, None
+        if beating is not None:
+            beating.cancel()
+            await asyncio.wait([beating])
 
     # Authorizations
 
