@@ -16,6 +16,7 @@ from .._core.vault import Vault
 from ..chain.outbox.schema import SCHEMA as OUTBOX_SCHEMA
 from ..chain.rpc import Rpc
 from ..ledger.book import ReceiptBook
+from ..ledger.receipt import Receipt
 from ..network.connection import NodeConnection
 from ..network.records import NodeRecord, RegistrySnapshot
 from ..network.registry import Registry
@@ -41,6 +42,7 @@ from .config import ClientConfig
 from .events import BudgetLow, Emit, NodeLeft
 from .once import Once
 from .reconciling import Reconciler
+from .required import check_required
 
 if TYPE_CHECKING:
     from ..chain import Chain
@@ -134,7 +136,7 @@ class Core:
             self.reconciler.look_up,
             self.take_over,
             takes=self.sessions.takes,
-            keep=self.receipts.add,
+            repeated=self._repeated,
         )
         self.registry = Registry(
             self._registry_rpcs(config),
@@ -256,6 +258,10 @@ class Core:
         """Keep a new authorization, and ask the chain about it when its time has come."""
         self.lives.add(life)
         self.reconciler.wake()
+
+    def _repeated(self, receipt: Receipt) -> None:
+        self.receipts.add(receipt)
+        check_required(self.config, receipt)
 
     def _budget_low(self, standing: Standing) -> None:
         assert standing.total is not None  # a budget without a total is never low

@@ -49,10 +49,10 @@ class Once:
         take_over: Callable[[], Awaitable[None]],
         *,
         takes: Callable[[OpenAuthorization], bool],
-        keep: Callable[[Receipt], None],
+        repeated: Callable[[Receipt], None],
     ) -> None:
         self._takes = takes
-        self._keep = keep
+        self._repeated = repeated
         self._journal = journal
         self._lives = lives
         self._resolve = resolve
@@ -72,7 +72,8 @@ class Once:
             BudgetExceededError: The limit of its tag does not cover it; nothing was sent.
             PaymentOutcomeUnknownError: It was sent, and it cannot be told yet whether it was
                 billed.
-            VerificationError: It was answered and paid, and the answer was refused.
+            VerificationError: It was answered and paid, and the answer was refused, or proves less
+                than this client requires.
         """
         async with self._turn(call):
             known = await self._admitted(call, errand)
@@ -80,7 +81,7 @@ class Once:
                 yield known
                 return
             errand.record = known.record
-            if isinstance(known, Interrupted) and known.record.attempts:
+            if isinstance(known, Interrupted):
                 await self._stay_with_the_first(errand)
             try:
                 yield errand
@@ -167,24 +168,28 @@ class Once:
             await self._ended(record)
 
     async def _revived(self, reply: Reply, record: CallRecord) -> Reply:
-        """Let the receipt of a stored answer be asked about, as any other."""
+        """Hold a stored answer to what this client requires, and let its receipt be asked about.
+
+        Raises:
+            AssuranceError: Another client asked for less.
+        """
         life = await self._life(record)
         if life is not None:
             receipt = replace(reply.receipt, life=life, payment=life.status)
             reply = replace(reply, receipt=receipt)
-        self._keep(reply.receipt)
+        self._repeated(reply.receipt)
         return reply
 
     async def _stay_with_the_first(self, errand: Errand) -> None:
         """Have an interrupted call go on under its authorization, if that is allowed."""
         record = errand.record
         try:
-            life = await self._open_life(record)
+            life = await self._open_life(record) if record.attempts else None
         except BaseException:
             record.state = CallState.UNKNOWN
             await asyncio.shield(self._ended(record))
             raise
-        if life is None:  # it was not billed: it is a new call
+        if life is None:  # it was not sent, or not billed: it is a new call
             record.attempts = record.maybe_billed = 0
             record.nonce = None
         else:
@@ -202,11 +207,11 @@ class Once:
             raise _forgotten()
         if record.attempts == 1 and self._takes(life):
             return life  # its session is open: the same header goes out once more
-        if not _is_final(life):
+        if not life.status.is_last_word:
             await self._resolve(life)
         if _spared(life):
             return None
-        if _is_final(life):
+        if life.status.is_last_word:
             raise _billed_and_lost(life)
         why = "it was sent twice already" if record.attempts > 1 else "its session has ended"
         raise _still_open(life, why)
@@ -222,18 +227,12 @@ class Once:
         return life
 
 
-def _is_final(life: OpenAuthorization) -> bool:
-    """Whether no reorg can take the chain's word back."""
-    state = life.status.state
-    return life.status.final or state in (PaymentState.FINAL, PaymentState.NOT_CHARGED)
-
-
 def _spared(life: OpenAuthorization) -> bool:
     """Whether the chain shows for good that a call which nobody has counted was not billed."""
     state, charged = life.status.state, life.status.amount
     if state is PaymentState.NOT_CHARGED:
         return True
-    return _is_final(life) and charged is not None and charged.atoms <= life.served
+    return life.status.is_last_word and charged is not None and charged.atoms <= life.served
 
 
 def _stored(record: CallRecord, reply: bytes | None) -> Reply:

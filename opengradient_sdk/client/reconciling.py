@@ -15,7 +15,7 @@ from ..payments.journal import PaymentJournal
 from ..payments.lives import Lives
 from ..payments.sessions import SessionPool
 from ..payments.state import OpenAuthorization
-from ..payments.status import PaymentState, PaymentStatus
+from ..payments.status import PaymentStatus
 from ..types import Bytes32
 from .events import Emit, PaymentResolved
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..payments.settlement import SettlementWatcher
 
 _log: Final = logging.getLogger("opengradient_sdk.client")
-_LAST_WORDS: Final = (PaymentState.FINAL, PaymentState.NOT_CHARGED)
 _LONGEST_REST: Final = 15.0
 """Seconds after which the clock is read again: it is not the one that this waits by."""
 
@@ -76,7 +75,7 @@ class Reconciler:
         """
         async with self._looking:
             before = life.status
-            if before.final or before.state in _LAST_WORDS:
+            if before.is_last_word:
                 return before
             watcher = self._watcher()
             status = await watcher.status(watcher.claim_of(life))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Generic, Protocol, TypeVar, cast
 
-from ..errors import AssuranceError, Spent, VerificationError
+from ..errors import Spent, VerificationError
 from ..ledger.receipt import AuthorizationFacts, DataState, Receipt
 from ..network.connection import NodeConnection
 from ..network.records import NodeRecord, RegistrySnapshot
@@ -29,6 +29,7 @@ from .callbook import Errand
 from .core import Core
 from .exchange import Delivery
 from .reply import Usage, is_json_object
+from .required import check_required
 
 
 class Output(Protocol):
@@ -176,15 +177,7 @@ def _require(core: Core, receipt: Receipt, verdict: _Verdict[AnswerT]) -> None:
             spent=Spent.YES,
             amount=receipt.cost,
         ) from failure
-    if receipt.assurance < required:
-        raise AssuranceError(
-            f"the answer is {receipt.assurance.name}, required is {required.name}",
-            hint="Lower require=, or use a node that proves more.",
-            evidence=receipt.evidence,
-            receipt_id=receipt.id,
-            spent=Spent.YES,
-            amount=receipt.cost,
-        )
+    check_required(core.config, receipt)
 
 
 def _with_usage(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from ..types import Amount, Bytes32
 
@@ -22,6 +23,10 @@ class PaymentState(Enum):
     def resolved(self) -> bool:
         """Whether the chain has spoken: the cap is no longer exposed."""
         return self not in (PaymentState.OPEN, PaymentState.UNKNOWN)
+
+
+LAST_WORDS: Final = (PaymentState.FINAL, PaymentState.NOT_CHARGED)
+"""States that no later look at the chain can change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,11 @@ class PaymentStatus:
     rpcs: tuple[str, ...] = ()
     disagreeing: tuple[str, ...] = ()
     final: bool = False
+
+    @property
+    def is_last_word(self) -> bool:
+        """Whether nothing can change it any more: it is final, or was proven never to be."""
+        return self.final or self.state in LAST_WORDS
 
     def __str__(self) -> str:
         return f"{self.state.value}: {self.reason}"

@@ -12,11 +12,8 @@ from ...types import Address, Bytes32
 from ..budget.pools import Pool, charge, lock_pool, reserve
 from ..budget.standing import Standing
 from ..state import AuthorizationState, OpenAuthorization
-from ..status import PaymentState, PaymentStatus
+from ..status import LAST_WORDS, PaymentState, PaymentStatus
 from .holders import Desk, run_of
-
-LAST_WORDS: Final = (PaymentState.FINAL, PaymentState.NOT_CHARGED)
-"""What no later look at the chain can change."""
 
 _SECRET_UNTIL: Final = (*LAST_WORDS, PaymentState.CANCELLED)
 

@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 from support.branches import branch, until
 
-from opengradient_sdk import Devnet
+from opengradient_sdk import Assurance, Devnet, Trust
 from opengradient_sdk.devnet.faults import inject
 from opengradient_sdk.errors import (
     APIStatusError,
+    AssuranceError,
     ConfigurationError,
     IdempotencyConflictError,
     PaymentOutcomeUnknownError,
     Spent,
 )
 from opengradient_sdk.payments.status import PaymentState
+from opengradient_sdk.types import Bytes32
 
 from .kit import CAP, Customer, CustomerFactory, refused
 
@@ -331,3 +333,23 @@ async def test_the_others_go_on_when_the_caller_that_sends_is_cancelled(
     assert reply.receipt.authorization.nonce == one.lives[0].nonce
     assert calls(one) == 3  # the first question, and both copies of this one
     await one.assert_exposed(caps=1)
+
+
+async def test_a_stored_answer_is_held_to_what_this_client_requires(
+    net: Devnet, customer: CustomerFactory, place: str
+) -> None:
+    one = await customer(store=place)
+    first = await one.ask(idempotency_key=KEY)
+    strict = await same_wallet(
+        customer, one, store=place, require=Assurance.ATTESTED, trust=net.trust
+    )
+    other_build = Trust(measurements=frozenset({Bytes32(b"\x07" * 32)}))
+    pinned = await same_wallet(customer, one, store=place, trust=other_build)
+
+    for asking in (strict, pinned):
+        with pytest.raises(AssuranceError) as caught:
+            await asking.ask(idempotency_key=KEY)
+        assert caught.value.spent is Spent.YES
+        assert caught.value.receipt_id == first.receipt.id
+
+    await paid_once(one)

@@ -62,7 +62,7 @@ class Shop:
             self._resolve,
             self._take_over,
             takes=self.pool.takes,
-            keep=self.kept.append,
+            repeated=self.kept.append,
         )
 
     async def _resolve(self, life: OpenAuthorization) -> None:
