@@ -143,10 +143,8 @@ def _admit_again(
         case CallState.PENDING if is_alive(db, holder):
             return UnderWay(former, mine=False)
         case CallState.PENDING:
-            left = replace(
-                former, maybe_billed=former.maybe_billed + _lost(db, desk, former, holder)
-            )
-            return _taken_over(db, desk, left)
+            billed = _maybe_billed(db, desk, former, holder)
+            return _taken_over(db, desk, replace(former, maybe_billed=billed))
         case _:  # UNKNOWN
             return _taken_over(db, desk, replace(former, state=CallState.PENDING, ended_at=None))
 
@@ -178,7 +176,7 @@ def abandon(db: Db, desk: Desk, now: float) -> None:
     )
     for row in rows:
         record, holder = _record(row)
-        billed = record.maybe_billed + _lost(db, desk, record, holder)
+        billed = _maybe_billed(db, desk, record, holder)
         db.execute(
             "UPDATE payment_call SET state = ?, maybe_billed = ?, ended_at = ?, reason = ?"
             " WHERE id = ? AND state = 'pending' AND holder = ?",
@@ -196,20 +194,22 @@ def of_authorization(db: Db, desk: Desk, nonce: int) -> list[CallRecord]:
     return [_record(row)[0] for row in rows]
 
 
-def _lost(db: Db, desk: Desk, record: CallRecord, holder: str | None) -> int:
-    """Return the most that the copy costs which a dead holder may have sent (atoms).
+def _maybe_billed(db: Db, desk: Desk, record: CallRecord, holder: str | None) -> int:
+    """Return what may be billed with one more copy, which a dead holder may have sent (atoms).
 
-    Where no price is known that is the cap it joined; where no line tells which one that was, the
-    largest that its holder had.
+    A copy costs its estimate, or the cap it joined where no price is known; all copies share that
+    cap. Where no line tells which one it was, it is the largest that the holder had.
     """
-    if record.estimate is not None:
-        return record.estimate
     by, value = ("nonce", _text(record.nonce)) if record.nonce is not None else ("holder", holder)
     caps = db.execute(
         f'SELECT cap FROM "authorization" WHERE owner = ? AND network = ? AND {by} = ?',  # noqa: S608  # a literal
         (desk.owner, desk.network, value),
     )
-    return max((int(cap) for (cap,) in caps), default=0)
+    cap = max((int(cap) for (cap,) in caps), default=None)
+    if cap is None:  # it ended before it wrote one down: nothing bounds the estimate
+        return record.maybe_billed + (record.estimate or 0)
+    copy = cap if record.estimate is None else record.estimate
+    return min(record.maybe_billed + copy, cap)
 
 
 def _by_key(db: Db, desk: Desk, key: str) -> tuple[CallRecord, str | None] | None:
