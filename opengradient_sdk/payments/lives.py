@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from .._core.clock import Clock
-from ..types import Bytes32
 from .conduct import NodeConduct
 from .state import AuthorizationState, OpenAuthorization
 from .status import PaymentStatus
@@ -43,10 +42,6 @@ class Lives:
     def find(self, nonce: int) -> OpenAuthorization | None:
         """Return the authorization with this nonce; also one that is resolved."""
         return self._known.get(nonce)
-
-    def of_node(self, tee_id: Bytes32) -> Iterable[OpenAuthorization]:
-        """Return the unresolved ones of a node."""
-        return [life for life in self._unresolved.values() if life.tee_id == tee_id]
 
     def sent(self, life: OpenAuthorization) -> None:
         """Note that its header is leaving this process."""

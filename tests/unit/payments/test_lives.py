@@ -52,7 +52,6 @@ def test_what_is_added_is_found_and_watched(shelf: Shelf) -> None:
     assert shelf.lives.find(1) is first
     assert shelf.lives.find(3) is None
     assert shelf.lives.unresolved == (first, second)
-    assert list(shelf.lives.of_node(OTHER_TEE)) == [second]
     assert shelf.told == []
 
 
