@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .client import AsyncOpenGradient, ChatStream, OpenGradient, ParsedReply, Reply, Trust
     from .devnet import Devnet
     from .errors import OpenGradientError, Spent
-    from .ledger import DataState, Receipt
+    from .ledger import DataProof, DataState, DataStatus, Receipt
     from .payments import Budget, NotChargedProof, PaymentRules, PaymentState, PaymentStatus
     from .profiles import Profile
     from .signers import DigestSigner, LocalSigner, RemoteSigner, Signer
@@ -38,7 +38,7 @@ __getattr__ = lazy_names(
         "client.config": "Trust",
         "devnet": "Devnet",
         "errors": "OpenGradientError Spent",
-        "ledger": "DataState Receipt",
+        "ledger": "DataProof DataState DataStatus Receipt",
         "payments": "Budget NotChargedProof PaymentRules PaymentState PaymentStatus",
         "profiles": "Profile",
         "signers": "DigestSigner LocalSigner RemoteSigner Signer",
@@ -58,7 +58,9 @@ __all__ = [
     "ChatStream",
     "Check",
     "CheckStatus",
+    "DataProof",
     "DataState",
+    "DataStatus",
     "Devnet",
     "DigestSigner",
     "Evidence",

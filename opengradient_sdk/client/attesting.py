@@ -6,6 +6,7 @@ import secrets
 
 from .._core.clock import Clock
 from ..errors import AttestationError
+from ..ledger.facts import AttestedDocument
 from ..network.connection import NodeConnection
 from ..network.records import NodeRecord
 from ..verification.evidence import Check, CheckStatus
@@ -25,7 +26,7 @@ class Attesting:
     def __init__(self, trust: Trust, clock: Clock) -> None:
         self._trust = trust
         self._clock = clock
-        self._proven: dict[NodeRecord, Check] = {}
+        self._proven: dict[NodeRecord, tuple[Check, AttestedDocument]] = {}
 
     async def prove(self, connection: NodeConnection) -> None:
         """Make sure that an enclave of an accepted build holds the node's key and certificate.
@@ -47,12 +48,13 @@ class Attesting:
         if record in self._proven:
             return
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        document = await connection.attestation(nonce)
+        raw = attestation_from_base64(await connection.attestation(nonce))
+        now = self._clock.now()
         facts = verify_attestation(
-            attestation_from_base64(document),
+            raw,
             tls_certificate_der=record.tls_certificate_der,
             signing_key_der=record.public_key_der,
-            now=self._clock.now(),
+            now=now,
             root=self._trust.attestation_root or AWS_NITRO_ROOT_PEM,
             nonce=nonce,
             expected_pcr_hashes=self._trust.measurements,
@@ -64,13 +66,20 @@ class Attesting:
                 hint="Nothing was paid. Use another node.",
             )
         root = "the root in trust" if self._trust.attestation_root else "the AWS Nitro root"
-        self._proven[record] = Check(
+        check = Check(
             "attestation",
             CheckStatus.PASSED,
             f"an enclave of build {facts.pcr_hash} holds the key and the certificate",
             f"document of {facts.timestamp_ms // 1000} under {root}",
         )
+        self._proven[record] = check, AttestedDocument(raw, nonce, now, facts.pcr_hash)
 
     def check(self, record: NodeRecord) -> Check:
         """Return what is known about the attestation of a node."""
-        return self._proven.get(record, _NOT_ASKED)
+        proven = self._proven.get(record)
+        return _NOT_ASKED if proven is None else proven[0]
+
+    def document(self, record: NodeRecord) -> AttestedDocument | None:
+        """Return the document that was verified of a node."""
+        proven = self._proven.get(record)
+        return None if proven is None else proven[1]

@@ -22,6 +22,7 @@ class Call:
 
     ``timeout`` is in seconds, for the answer (or, streamed, for each further piece of it).
     ``longest`` is the ``max_tokens`` that was asked for, ``key`` the caller's idempotency key.
+    ``parents`` are the receipts whose answers it was made from, ``run`` is the agent run it is of.
     """
 
     route: str
@@ -35,6 +36,8 @@ class Call:
     node: str | None = None
     key: str | None = None
     longest: int | None = None
+    parents: tuple[str, ...] = ()
+    run: str | None = None
 
     def estimate(self, opg_usd: Decimal | None, cap: int) -> int | None:
         """Return the most that one answer costs by its tokens, in atoms; ``None`` if unknown."""

@@ -9,7 +9,9 @@ from decimal import Decimal
 from typing import Generic, Protocol, TypeVar, cast
 
 from ..errors import Spent, VerificationError
-from ..ledger.receipt import AuthorizationFacts, DataState, Receipt
+from ..ledger.data_status import SETTLED_WITHIN, DataMode, DataState, DataStatus
+from ..ledger.facts import Content, RegistryFacts
+from ..ledger.receipt import AuthorizationFacts, Receipt
 from ..network.connection import NodeConnection
 from ..network.records import NodeRecord, RegistrySnapshot
 from ..payments.pricing import cost_atoms
@@ -107,7 +109,7 @@ def conclude(
         cost=None if cost is None else Amount(cost),
         authorization=AuthorizationFacts.of(life),
         payment=life.status,
-        data=DataState.NONE if call.settlement == "private" else DataState.PROMISED,
+        data=_promised(call, verdict.fields),
         uncovered=verdict.uncovered,
         evidence=_with_node(
             _with_usage(verdict, core, call, record, answered), core, snapshot, record
@@ -115,12 +117,40 @@ def conclude(
         resent=delivery.resent,
         maybe_billed=Amount(errand.record.maybe_billed),
         as_of=core.clock.now(),
+        parents=call.parents,
+        run=call.run,
+        registered=RegistryFacts(
+            snapshot.chain_id,
+            snapshot.registry,
+            snapshot.block_number,
+            snapshot.block_hash,
+            snapshot.block_timestamp,
+            snapshot.rpc_urls,
+            record,
+        ),
+        attested=core.attesting.document(record),
+        content=None if verdict.output is None else Content(call.body, verdict.output.signed_text),
         life=life,
     )
     core.receipts.add(receipt)
     _require(core, receipt, verdict)
     assert verdict.output is not None  # a reader that failed has been raised
     return verdict.output, receipt
+
+
+def _promised(call: Call, fields: SignedFields | None) -> DataStatus:
+    """Return what the node was asked to do with the hashes; nothing is on chain yet."""
+    mode = cast(DataMode, call.settlement)
+    if mode == "private":
+        return DataStatus(DataState.NONE, mode, "nothing was to be settled")
+    if fields is None:
+        return DataStatus(DataState.NONE, mode, "the node signed nothing that could be settled")
+    return DataStatus(
+        DataState.PROMISED,
+        mode,
+        "the node promised to settle the hashes; nothing has been seen on chain",
+        due_at=fields.timestamp + SETTLED_WITHIN[mode],
+    )
 
 
 def _verify(

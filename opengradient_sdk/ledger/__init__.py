@@ -8,14 +8,28 @@ from .._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .book import ReceiptBook
-    from .receipt import AuthorizationFacts, DataState, Receipt
+    from .data_status import DataProof, DataState, DataStatus
+    from .facts import AttestedDocument, Content, RegistryFacts
+    from .receipt import AuthorizationFacts, Receipt
 
-__all__ = ["AuthorizationFacts", "DataState", "Receipt", "ReceiptBook"]
+__all__ = [
+    "AttestedDocument",
+    "AuthorizationFacts",
+    "Content",
+    "DataProof",
+    "DataState",
+    "DataStatus",
+    "Receipt",
+    "ReceiptBook",
+    "RegistryFacts",
+]
 
 __getattr__ = lazy_names(
     __name__,
     {
-        "receipt": "AuthorizationFacts DataState Receipt",
+        "receipt": "AuthorizationFacts Receipt",
+        "data_status": "DataProof DataState DataStatus",
+        "facts": "AttestedDocument Content RegistryFacts",
         "book": "ReceiptBook",
     },
 )

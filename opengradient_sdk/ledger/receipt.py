@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 
 from ..payments.state import OpenAuthorization
 from ..payments.status import PaymentStatus
 from ..types import Address, Amount, Bytes32
 from ..verification import Assurance, CheckStatus, Evidence, SignedFields
-
-
-class DataState(Enum):
-    """What is known about the settlement of the hashes of question and answer."""
-
-    NONE = "none"
-    PROMISED = "promised"
+from .data_status import DataState, DataStatus
+from .facts import AttestedDocument, Content, RegistryFacts
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationFacts:
     """The public facts of the authorization a call joined; no secret among them.
 
-    ``max_amount`` is the cap of the whole session, ``deadline`` Unix seconds. ``served`` sums the
-    computed costs of the session's calls when this receipt was made or refreshed.
+    ``max_amount`` is the cap of the whole session, ``valid_after`` and ``deadline`` are Unix
+    seconds, ``spender`` is the contract that moves ``asset``. ``served`` sums the computed costs
+    of the session's calls when this receipt was made or refreshed.
     """
 
     owner: Address
@@ -38,6 +33,10 @@ class AuthorizationFacts:
     calls: int
     unpriced: int
     resent: int
+    scheme: str
+    asset: Address
+    spender: Address
+    valid_after: int
 
     @classmethod
     def of(cls, life: OpenAuthorization) -> AuthorizationFacts:
@@ -55,6 +54,10 @@ class AuthorizationFacts:
             calls=life.calls,
             unpriced=life.unpriced,
             resent=life.resent,
+            scheme=signed.scheme,
+            asset=signed.asset,
+            spender=signed.spender,
+            valid_after=signed.valid_after,
         )
 
 
@@ -70,7 +73,10 @@ class Receipt:
     ``maybe_billed`` is what the network may have billed for copies of the request whose answers
     were lost: at most the call's estimate for each. ``repeated``: the stored answer to an
     idempotency key, as it was then; nothing was sent or paid for it now. ``as_of``: when the chain
-    was last asked, in seconds of the client's clock.
+    was last asked, in seconds of the client's clock. ``parents`` are the receipts whose answers
+    this question was made from, ``run`` names the agent run it belongs to. ``registered`` is the
+    registry's record of the node, ``attested`` the attestation document, where one was verified.
+    ``content`` is question and answer as far as they are still here.
     """
 
     id: str
@@ -86,13 +92,18 @@ class Receipt:
     cost: Amount | None
     authorization: AuthorizationFacts
     payment: PaymentStatus
-    data: DataState
+    data: DataStatus
     uncovered: tuple[str, ...]
     evidence: Evidence
     resent: int = 0
     maybe_billed: Amount = field(default_factory=lambda: Amount(0))
     repeated: bool = False
     as_of: float = 0.0
+    parents: tuple[str, ...] = ()
+    run: str | None = None
+    registered: RegistryFacts | None = None
+    attested: AttestedDocument | None = None
+    content: Content | None = field(default=None, compare=False)
     life: OpenAuthorization | None = field(default=None, compare=False)
 
     @property
@@ -130,8 +141,8 @@ def _unresolved(receipt: Receipt) -> Sequence[str]:
             f"payment: the request was sent {receipt.resent + 1} times after a failure; copies "
             f"of it may have been billed for {receipt.maybe_billed}, within the same cap"
         )
-    if receipt.data is DataState.PROMISED:
-        items.append("data: the node promised to settle the hashes; nothing has been seen on chain")
+    if receipt.data.state not in (DataState.NONE, DataState.FINAL):
+        items.append(f"data: {receipt.data.reason}")
     items.extend(
         f"{check.name}: {check.reason}"
         for check in receipt.evidence.checks

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from ..chain.contracts.tee_info import Layout, OhttpConfig, TeeInfo
@@ -74,6 +74,46 @@ class NodeRecord:
             last_heartbeat_at=info.last_heartbeat_at,
             ohttp=info.ohttp,
         )
+
+    def to_json(self) -> dict[str, object]:
+        """Return the record as plain JSON values; byte strings are hex with 0x."""
+        return {
+            "owner": self.owner,
+            "payment_address": self.payment_address,
+            "endpoint": self.endpoint,
+            "public_key": "0x" + self.public_key_der.hex(),
+            "tls_certificate": "0x" + self.tls_certificate_der.hex(),
+            "pcr_hash": str(self.pcr_hash),
+            "tee_type": self.tee_type,
+            "enabled": self.enabled,
+            "registered_at": self.registered_at,
+            "last_heartbeat_at": self.last_heartbeat_at,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Return the record that ``to_json`` wrote; its Oblivious HTTP key is not part of it.
+
+        Raises:
+            ValueError: Not that form.
+        """
+        try:
+            public_key = hex_bytes(value["public_key"])
+            return cls(
+                tee_id=tee_id_of(public_key),
+                owner=Address(value["owner"]),
+                payment_address=Address(value["payment_address"]),
+                endpoint=_text(value["endpoint"]),
+                public_key_der=public_key,
+                tls_certificate_der=hex_bytes(value["tls_certificate"]),
+                pcr_hash=Bytes32(value["pcr_hash"]),
+                tee_type=int(value["tee_type"]),
+                enabled=bool(value["enabled"]),
+                registered_at=int(value["registered_at"]),
+                last_heartbeat_at=int(value["last_heartbeat_at"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a node's record: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +210,20 @@ def _starts_with_sequence(der: bytes, first: bytes = b"") -> bool:
         length = int.from_bytes(der[2:header], "big")
     content = der[header:]
     return len(content) == length and content.startswith(first or bytes([_SEQUENCE]))
+
+
+def hex_bytes(text: object) -> bytes:
+    """Return the bytes of ``0x`` and an even number of hex digits.
+
+    Raises:
+        ValueError: Not that.
+    """
+    if not isinstance(text, str) or not text.startswith("0x"):
+        raise ValueError("byte strings are hex with 0x")
+    return bytes.fromhex(text[2:])
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("an endpoint is text")
+    return value

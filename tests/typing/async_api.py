@@ -17,7 +17,7 @@ from opengradient_sdk import (
     ChatStream,
     Check,
     CheckStatus,
-    DataState,
+    DataStatus,
     Devnet,
     Evidence,
     LocalSigner,
@@ -105,7 +105,7 @@ async def money(client: AsyncOpenGradient, receipt: Receipt) -> None:
     assert_type(receipt.payment, PaymentStatus)
     assert_type(receipt.payment.state, PaymentState)
     assert_type(receipt.payment.amount, Amount | None)
-    assert_type(receipt.data, DataState)
+    assert_type(receipt.data, DataStatus)
     assert_type(await client.wallet.balances(), Balances)
     assert_type(await client.wallet.ensure_allowance("0.5 OPG"), Amount)
     assert_type(client.wallet.address, Address)

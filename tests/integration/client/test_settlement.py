@@ -204,7 +204,7 @@ async def test_a_receipt_explains_itself(buyer: Customer, net: Devnet) -> None:
         "Still open: data: the node promised",
     ):
         assert sentence in told
-    assert receipt.data is DataState.PROMISED
+    assert receipt.data.state is DataState.PROMISED
     assert buyer.lives[0].authorization.header not in told
     for secret in buyer.secrets:
         assert secret not in told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opengradient_sdk.ledger import AuthorizationFacts, DataState, Receipt
+from opengradient_sdk.ledger import AuthorizationFacts, DataState, DataStatus, Receipt
 from opengradient_sdk.types import Amount, Bytes32
 from opengradient_sdk.verification import Check, CheckStatus, Evidence
 
@@ -35,7 +35,7 @@ def a_receipt(number: int = 1, **changes: Any) -> Receipt:
         "cost": Amount(1500),
         "authorization": AuthorizationFacts.of(life),
         "payment": life.status,
-        "data": DataState.NONE,
+        "data": DataStatus(DataState.NONE, "private", "nothing was to be settled"),
         "uncovered": (),
         "evidence": PROVEN,
         "life": life,

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from opengradient_sdk.ledger import AuthorizationFacts, DataState
+from opengradient_sdk.ledger import AuthorizationFacts, DataState, DataStatus
 from opengradient_sdk.payments import PaymentState, PaymentStatus
 from opengradient_sdk.types import Amount
 from opengradient_sdk.verification import Assurance, Check, CheckStatus, Evidence
 
 from ..payments.makers import CAP, FACILITATOR, OWNER, PAYEE, a_life
 from .receipts import PROVEN, a_receipt
+
+PROMISED = DataStatus(DataState.PROMISED, "batch", "the node promised to settle the hashes")
 
 
 def in_state(state: PaymentState) -> PaymentStatus:
@@ -73,9 +75,7 @@ def test_promised_hashes_and_failed_checks_are_listed() -> None:
             Check("attestation", CheckStatus.NOT_CHECKED, "nobody asked"),
         )
     )
-    receipt = a_receipt(
-        payment=in_state(PaymentState.FINAL), data=DataState.PROMISED, evidence=evidence
-    )
+    receipt = a_receipt(payment=in_state(PaymentState.FINAL), data=PROMISED, evidence=evidence)
     assert [item.partition(":")[0] for item in receipt.unresolved] == ["data", "charge", "data"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from opengradient_sdk.ledger import AuthorizationFacts, DataState, Receipt
+from opengradient_sdk.ledger import AuthorizationFacts, DataState, DataStatus, Receipt
 from opengradient_sdk.ledger.receipt_json import receipt_from_json, receipt_to_json
 from opengradient_sdk.payments.status import NotChargedProof, PaymentState, PaymentStatus
 from opengradient_sdk.types import Amount, Bytes32
@@ -31,6 +31,7 @@ SETTLED = PaymentStatus(
     rpcs=("https://one.example",),
     disagreeing=("https://two.example: open",),
 )
+PROMISED = DataStatus(DataState.PROMISED, "batch", "soon", due_at=1_800_001_800.0)
 NOT_CHARGED = PaymentStatus(PaymentState.NOT_CHARGED, "never", proof=PROOF, final=True)
 
 
@@ -43,7 +44,7 @@ def through_text(receipt: Receipt) -> Receipt:
     [
         {},
         {"tag": "evals", "signed": SIGNED, "cost": None, "uncovered": ("usage", "images")},
-        {"payment": SETTLED, "data": DataState.PROMISED, "resent": 2, "maybe_billed": Amount(9)},
+        {"payment": SETTLED, "data": PROMISED, "resent": 2, "maybe_billed": Amount(9)},
         {"payment": NOT_CHARGED, "as_of": 1_800_000_500.25, "latency": 0.125},
     ],
     ids=["bare", "signed", "settled", "not charged"],
@@ -82,7 +83,7 @@ def document(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 2},
+        {"version": 3},
         {"version": None},
         {"cost": "1.5"},
         {"cost": [1]},
