@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -27,7 +26,7 @@ from ..verification import (
     verify_answer,
 )
 from .call import Call
-from .callbook import Errand
+from .callbook import Errand, receipt_id_of
 from .core import Core
 from .exchange import Delivery
 from .reply import Usage, is_json_object
@@ -96,7 +95,7 @@ def conclude(
     life.answered(cost)
     core.calls.served(errand, cost)
     receipt = Receipt(
-        id=f"rcpt_{secrets.token_hex(12)}",
+        id=receipt_id_of(errand.record.id),
         route=call.route,
         model=call.model,
         tag=call.tag,

@@ -260,6 +260,11 @@ class PaymentJournal:
         """Return the calls that joined an authorization, oldest first."""
         return await self._run(lambda db: calls.of_authorization(db, self._desk, nonce))
 
+    async def forget(self, call_id: str) -> None:
+        """Delete the stored reply of a call, and the hash its question could be guessed from."""
+        await self._lines.flushed()
+        await self._run(lambda db: calls.forget(db, self._desk, call_id))
+
     async def flushed(self) -> None:
         """Return when every line that was queued before is durable."""
         await self._lines.flushed()

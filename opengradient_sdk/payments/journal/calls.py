@@ -66,6 +66,8 @@ class Interrupted:
     record: CallRecord
 
 
+FORGOTTEN: Final = "its content was forgotten"
+
 Admission: TypeAlias = Begun | Replied | UnderWay | Interrupted
 
 
@@ -192,6 +194,18 @@ def of_authorization(db: Db, desk: Desk, nonce: int) -> list[CallRecord]:
         (desk.owner, desk.network, str(nonce)),
     )
     return [_record(row)[0] for row in rows]
+
+
+def forget(db: Db, desk: Desk, id_: str) -> None:
+    """Delete what tells of a call's content: its stored reply, and what it could be guessed from.
+
+    Its key stays taken: asking again with it is refused, and never paid twice.
+    """
+    db.execute(
+        "UPDATE payment_call SET reply = NULL, fingerprint = '', reason = ?"
+        " WHERE id = ? AND owner = ? AND network = ?",
+        (FORGOTTEN, id_, desk.owner, desk.network),
+    )
 
 
 def _maybe_billed(db: Db, desk: Desk, record: CallRecord, holder: str | None) -> int:
