@@ -2,11 +2,16 @@
 
 Stricter than a general path builder: one order, one curve (P-384), one signature algorithm (ECDSA
 with SHA-384). Revocation lists are not read: leaves live for three hours.
+
+Documents of one machine share all certificates but the last, and those of one enclave even that, so
+what is true of a certificate for ever is worked out once: what it says, and who signed it. Whether
+it is valid at a document's time is asked every time. What was refused is not remembered.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 
 _STEP: Final = "certificate_chain"
 _PEM_START: Final = b"-----BEGIN"
+_REMEMBERED: Final = 256  # bounded: certificates come from documents, which anybody can send
 
 
 def verify_chain(
@@ -53,6 +59,13 @@ def verify_chain(
     return _p384_key(chain[-1])
 
 
+def clear_caches() -> None:
+    """Forget every certificate, so that the next chain costs what the first one did."""
+    for remembered in (_load, _require_issued, _p384_key):
+        remembered.cache_clear()
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def _load(encoded: bytes) -> Certificate:
     from cryptography import x509
 
@@ -117,6 +130,7 @@ def _extensions(certificate: Certificate) -> Extensions:
     return certificate.extensions
 
 
+@lru_cache(maxsize=_REMEMBERED)  # certificates are equal when their bytes are
 def _require_issued(subject: Certificate, issuer: Certificate) -> None:
     from cryptography.exceptions import InvalidSignature
     from cryptography.x509 import SignatureAlgorithmOID
@@ -130,6 +144,7 @@ def _require_issued(subject: Certificate, issuer: Certificate) -> None:
         raise failure(_STEP, f"{_name(issuer)} did not issue {_name(subject)}") from None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _p384_key(certificate: Certificate) -> EllipticCurvePublicKey:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, EllipticCurvePublicKey

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from ..errors import OutputHashError, RequestHashError, SignatureError, VerificationError
@@ -23,13 +24,15 @@ MAX_AHEAD: Final = 300.0
 """Seconds that a node's clock may be ahead of ours: what nodes allow for their own heartbeats."""
 
 _NODE: Final = "the node's answer"
-_COMPUTED: Final = "computed here"
+_KEY: Final = "the id computed here from the key"
+# evidence outlives content that is forgotten, so it never repeats a hash or a text
+_REQUEST_SOURCE: Final = "the hash computed here from the body as it was sent"
+_OUTPUT_SOURCE: Final = "the hash computed here from the output as it arrived"
 
 # made once: an honest answer costs no new objects but its freshness
 _FIELDS = Check("fields", CheckStatus.PASSED, "all signed members are there", _NODE)
-_IDENTITY = Check("tee_id", CheckStatus.PASSED, "the key is that of the expected node", _COMPUTED)
-_OUTPUT = Check("output_hash", CheckStatus.PASSED, "the output is the one signed", _COMPUTED)
-_SIGNATURE = Check("signature", CheckStatus.PASSED, "RSA-PSS by the node's key", _COMPUTED)
+_IDENTITY = Check("tee_id", CheckStatus.PASSED, "the key is that of the expected node", _KEY)
+_OUTPUT = Check("output_hash", CheckStatus.PASSED, "the output is the one signed", _OUTPUT_SOURCE)
 
 
 def verify_answer(
@@ -100,9 +103,10 @@ class _Trail:
 def _identity(fields: SignedFields, public_key_der: bytes, expected: Bytes32) -> Check:
     actual = tee_id_of(public_key_der)
     if fields.tee_id != actual.hex():
-        return _failed("tee_id", f"it claims node {fields.tee_id[:64]!r}, the key is of {actual}")
+        reason = f"it claims node {fields.tee_id[:64]!r}, the key is of {actual}"
+        return _failed("tee_id", reason, _KEY)
     if actual != expected:
-        return _failed("tee_id", f"node {actual} answered, {expected} was asked")
+        return _failed("tee_id", f"node {actual} answered, {expected} was asked", _KEY)
     return _IDENTITY
 
 
@@ -115,17 +119,19 @@ def _request(fields: SignedFields, body: Mapping[str, object]) -> Check:
                 else ""
             )
             reason = f"the request is the one signed{form}"
-            return Check("request_hash", CheckStatus.PASSED, reason, _COMPUTED)
-    return _failed("request_hash", "the node signed another request than the one sent")
+            return Check("request_hash", CheckStatus.PASSED, reason, _REQUEST_SOURCE)
+    reason = "the node signed another request than the one sent"
+    return _failed("request_hash", reason, _REQUEST_SOURCE)
 
 
 def _output(fields: SignedFields, output_text: str) -> Check:
     try:
         digest = keccak256(output_text.encode())
     except UnicodeEncodeError:
-        return _failed("output_hash", "the output has no UTF-8 form (a lone surrogate)")
+        return _failed("output_hash", "the output has no UTF-8 form (a lone surrogate)", _NODE)
     if digest.hex() != fields.output_hash:
-        return _failed("output_hash", "the node signed another output than the one received")
+        reason = "the node signed another output than the one received"
+        return _failed("output_hash", reason, _OUTPUT_SOURCE)
     return _OUTPUT
 
 
@@ -134,13 +140,20 @@ def _signature(fields: SignedFields, public_key_der: bytes) -> Check:
     statement = answer_statement(
         bytes.fromhex(fields.request_hash), bytes.fromhex(fields.output_hash), fields.timestamp
     )
+    signed = _signed_by(tee_id_of(public_key_der))
     try:
         verify_rsa_pss(public_key_der, statement, _strict_base64(fields.signature))
     except ValueError as error:
-        return _failed("signature", f"tee_signature is not base64: {error}")
+        return _failed("signature", f"tee_signature is not base64: {error}", _NODE)
     except SignatureError as error:
-        return _failed("signature", error.short_message)
-    return _SIGNATURE
+        return _failed("signature", error.short_message, signed.source)
+    return signed
+
+
+@lru_cache(maxsize=256)  # bounded, as keys come from the registry
+def _signed_by(tee_id: Bytes32) -> Check:
+    source = f"the key of node {tee_id}"
+    return Check("signature", CheckStatus.PASSED, "RSA-PSS by the node's key", source)
 
 
 def _strict_base64(text: str) -> bytes:
@@ -153,12 +166,13 @@ def _strict_base64(text: str) -> bytes:
 
 def _freshness(fields: SignedFields, now: float, max_age: float, max_ahead: float) -> Check:
     age = now - fields.timestamp
-    if age > max_age:
-        return _failed("freshness", f"signed {age:.0f} s ago, more than {max_age:.0f} s")
+    clocks = f"the node's clock said {fields.timestamp}, this one {now:.3f}"
+    if not age <= max_age:  # so that a time that is no number is not fresh
+        return _failed("freshness", f"signed {age:.0f} s ago, more than {max_age:.0f} s", clocks)
     if -age > max_ahead:
-        return _failed("freshness", f"signed {-age:.0f} s in the future of this clock")
-    return Check("freshness", CheckStatus.PASSED, f"signed {age:.0f} s ago", _NODE)
+        return _failed("freshness", f"signed {-age:.0f} s in the future of this clock", clocks)
+    return Check("freshness", CheckStatus.PASSED, f"signed {age:.0f} s ago", clocks)
 
 
-def _failed(name: str, reason: str) -> Check:
-    return Check(name, CheckStatus.FAILED, reason, _NODE)
+def _failed(name: str, reason: str, source: str) -> Check:
+    return Check(name, CheckStatus.FAILED, reason, source)

@@ -149,7 +149,7 @@ def _require_fresh(
     made = parsed.timestamp_ms / 1000
     if made < not_before:
         raise failure("freshness", "the document is from before this network")
-    if now - made > max_age:
+    if not now - made <= max_age:  # so that a time that is no number is not fresh
         raise failure("freshness", f"{now - made:.0f} s old, more than {max_age:.0f} s")
     if made - now > max_ahead:
         raise failure("freshness", f"{made - now:.0f} s in the future")

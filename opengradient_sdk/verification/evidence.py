@@ -9,12 +9,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from types import MappingProxyType
+from typing import Final
 
 from ._shapes import is_array, is_object
 
+CHECKS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "fields": "the signed members of the answer are there and of the right kind",
+        "coverage": "no unsigned part could be mistaken for signed; made only when one could",
+        "tee_id": "the key is that of the node that was asked",
+        "request_hash": "the request that was signed is the one sent",
+        "output_hash": "the output that was signed is the one received",
+        "signature": "the node's key signed these hashes and this time",
+        "freshness": "the node's time and the client's agree",
+        "registry": "the registry lists the key, the node and its build as active",
+        "attestation": "hardware vouches for the build that holds the key and the certificate",
+        "usage": "the node's token counts fit request and answer; made only when they do not",
+        "charge": "the session was charged no more than its calls cost",
+        "build_since": "the build is still approved; what comes later takes no answer back",
+    }
+)
+"""Every check that this package makes of an answer, by name, with what it says when it passes.
+
+The first seven are made in this order, and the first that fails is the last that is made. A name
+that is not in the evidence was not looked at. Evidence of another version, and that of a bundle,
+may have other names.
+"""
+
 
 class CheckStatus(Enum):
-    """How a check ended, or why it has not."""
+    """How a check ended, or why it has not.
+
+    PENDING: what would decide it has not happened yet. NOT CHECKED: it could have been looked at
+    and was not, or cannot be decided. Neither counts as passed.
+    """
 
     PASSED = "passed"
     FAILED = "failed"
@@ -40,11 +69,14 @@ class Assurance(IntEnum):
 class Check:
     """One thing that was looked at.
 
+    Evidence is kept when content is forgotten, so neither text repeats a question, an answer, a
+    hash of them or their signature.
+
     Attributes:
-        name: What was looked at, for example ``request_hash``.
+        name: What was looked at: a name of ``CHECKS``.
         status: How it ended.
         reason: One sentence: why it ended so.
-        source: Where the facts came from, for example a registry and its block.
+        source: Where the facts came from: which key, block, document, clock or endpoint.
     """
 
     name: str
@@ -66,6 +98,9 @@ _FOUNDATIONS = frozenset({"fields", "coverage", "tee_id", "freshness"})
 class Evidence:
     """The checks made of one answer, in the order they were made; names are unique.
 
+    Raises:
+        ValueError: Two checks have one name.
+
     Example:
         >>> names = ("request_hash", "output_hash", "signature")
         >>> evidence = Evidence(tuple(Check(name, CheckStatus.PASSED) for name in names))
@@ -77,10 +112,20 @@ class Evidence:
 
     checks: tuple[Check, ...] = ()
 
+    def __post_init__(self) -> None:
+        # a second check of one name could pass where the first has failed
+        if len({check.name for check in self.checks}) != len(self.checks):
+            raise ValueError("evidence with two checks of one name")
+
     @property
     def failed(self) -> tuple[Check, ...]:
         """The checks that failed."""
-        return tuple(check for check in self.checks if check.status is CheckStatus.FAILED)
+        return self._that_are(CheckStatus.FAILED)
+
+    @property
+    def pending(self) -> tuple[Check, ...]:
+        """The checks that wait for something; they prove nothing until it has come."""
+        return self._that_are(CheckStatus.PENDING)
 
     @property
     def assurance(self) -> Assurance:
@@ -112,6 +157,9 @@ class Evidence:
             return Evidence((*self.checks, check))
         return Evidence(tuple(check if c.name == check.name else c for c in self.checks))
 
+    def _that_are(self, status: CheckStatus) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.status is status)
+
     def to_json(self) -> dict[str, object]:
         """Return the portable form: plain JSON values. The assurance is not part of it."""
         return {
@@ -131,10 +179,7 @@ class Evidence:
         checks = value.get("checks") if is_object(value) else None
         if not is_array(checks):
             raise ValueError("evidence without a list of checks")
-        evidence = cls(tuple(_check_from_json(check) for check in checks))
-        if len({check.name for check in evidence.checks}) != len(evidence.checks):
-            raise ValueError("evidence with two checks of one name")
-        return evidence
+        return cls(tuple(_check_from_json(check) for check in checks))
 
 
 def _check_from_json(value: object) -> Check:

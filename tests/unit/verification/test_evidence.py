@@ -1,28 +1,32 @@
 from __future__ import annotations
 
+import ast
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import opengradient_sdk
 from opengradient_sdk.verification import Assurance, Check, CheckStatus, Evidence
+from opengradient_sdk.verification.evidence import CHECKS
 
 PASSED, FAILED = CheckStatus.PASSED, CheckStatus.FAILED
 SIGNED = ("request_hash", "output_hash", "signature")
 REGISTERED = (*SIGNED, "registry")
 ATTESTED = (*REGISTERED, "attestation")
 
-CHECKS = st.builds(
+ANY_CHECK = st.builds(
     Check,
-    st.sampled_from([*ATTESTED, "freshness", "tee_id", "transport"]),
+    st.sampled_from([*CHECKS, "of another version"]),
     st.sampled_from(CheckStatus),
     st.text(),
     st.text(),
 )
 EVIDENCE = st.builds(
-    lambda checks: Evidence(tuple(checks)), st.lists(CHECKS, unique_by=lambda check: check.name)
+    lambda checks: Evidence(tuple(checks)), st.lists(ANY_CHECK, unique_by=lambda check: check.name)
 )
 
 
@@ -77,7 +81,7 @@ def test_json_is_portable(found: Evidence) -> None:
     assert Evidence.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
-@given(EVIDENCE, CHECKS)
+@given(EVIDENCE, ANY_CHECK)
 def test_with_replaces_by_name(found: Evidence, check: Check) -> None:
     grown = found.with_(check)
     assert grown.get(check.name) == check
@@ -88,9 +92,10 @@ def test_with_replaces_by_name(found: Evidence, check: Check) -> None:
     ]
 
 
-def test_failed_lists_failures_only() -> None:
+def test_failed_and_pending_are_listed_apart() -> None:
     found = evidence("signature", registry=FAILED, attestation=CheckStatus.PENDING)
     assert [check.name for check in found.failed] == ["registry"]
+    assert [check.name for check in found.pending] == ["attestation"]
     assert found.get("transport") is None
 
 
@@ -115,3 +120,49 @@ CHECK = {"name": "a", "status": "passed", "reason": "", "source": ""}
 def test_json_that_is_no_evidence(value: Any) -> None:
     with pytest.raises(ValueError, match=r"evidence|check|CheckStatus"):
         Evidence.from_json(value)
+
+
+def test_a_second_check_cannot_hide_the_first() -> None:
+    with pytest.raises(ValueError, match="two checks of one name"):
+        Evidence((Check("signature", FAILED), Check("signature", PASSED)))
+
+
+def names_of_checks(module: ast.Module) -> set[str]:
+    """The names of the checks that a module makes, here or through a helper of its own."""
+    texts = {
+        ast.unparse(target): node.value.value
+        for node in ast.walk(module)
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    }
+    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call) and node.args]
+    names = [call.args[0] for call in calls if ast.unparse(call.func) in ("Check", "_failed")]
+    said = {name.value for name in names if isinstance(name, ast.Constant)}
+    return said | {
+        texts[name.id] for name in names if isinstance(name, ast.Name) and name.id in texts
+    }
+
+
+def test_every_check_has_its_place_in_the_list() -> None:
+    """What a receipt can say is written down, and nothing is written down that it never says."""
+    package = Path(opengradient_sdk.__file__).parent
+    made = set[str]()
+    for room in ("verification", "client", "ledger/timeline"):
+        for module in (package / room).rglob("*.py"):
+            made |= names_of_checks(ast.parse(module.read_text()))
+    assert made == set(CHECKS)
+
+
+def test_only_what_passed_counts() -> None:
+    """Whatever is missing, open, left out or unknown: the assurance is what the rest proves."""
+    for status in (FAILED, CheckStatus.PENDING, CheckStatus.NOT_CHECKED):
+        for name, left in (
+            *((name, Assurance.UNVERIFIED) for name in SIGNED),
+            ("registry", Assurance.SIGNED),
+            ("attestation", Assurance.REGISTERED),
+        ):
+            assert evidence(*ATTESTED, **{name: status}).assurance is left
+            without = Evidence(tuple(c for c in evidence(*ATTESTED).checks if c.name != name))
+            assert without.assurance is left
