@@ -27,7 +27,8 @@ class DataState(Enum):
 
     NONE: nothing was to be settled. PROMISED: the node was asked to have them settled. SETTLED:
     they were found on chain, with their proof. FINAL: in a finalized block. OVERDUE: the network's
-    own time for it has passed, and all of the relay's events until then hold nothing of them.
+    own time for it has passed, and none of the relay's events until then shows them; one whose
+    blob cannot be read could still hold them, and the reason names it.
     """
 
     NONE = "none"

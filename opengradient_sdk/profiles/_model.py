@@ -44,7 +44,9 @@ class Profile:
     """Everything the client must know about a network before its first call.
 
     ``session_cap`` and ``max_authorization`` are atoms of OPG, ``max_lifetime`` is in seconds.
-    ``recipients`` are accepted beside the registered payment address of the node.
+    ``recipients`` are accepted beside the registered payment address of the node. ``blob_urls`` are
+    Walrus aggregators that hand out the blobs of settled batches (``GET <url>/v1/blobs/<id>``),
+    none where it is not known which the network uses.
     """
 
     name: str
@@ -66,3 +68,4 @@ class Profile:
     prices: Mapping[str, ModelPrice] = field(repr=False)
     clock: Clock = field(default_factory=SystemClock, repr=False)
     state_dir: str | None = None
+    blob_urls: tuple[str, ...] = ()

@@ -63,6 +63,7 @@ def devnet_profile(
     clock: Clock | None = None,
     block_time: float = 1.0,
     state_dir: str | None = None,
+    blob_urls: Sequence[str] = (),
 ) -> Profile:
     """Return the profile of a Devnet: the canonical addresses on chains of its own.
 
@@ -89,6 +90,7 @@ def devnet_profile(
         prices=_DEVNET_PRICES,
         clock=clock or SystemClock(),
         state_dir=state_dir,
+        blob_urls=tuple(blob_urls),
     )
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..._core.clock import Clock
 from ...errors import ChainError
-from ...types import Address
+from ...types import Address, Bytes32, keccak256
 from . import abi
 from .account import Account
 from .blobs import BlobStore, blob_id_of
 from .data import IndividualSettlement, Leaf
+from .faults import Faults
 from .jobs import BATCH_QUEUE, INDIVIDUAL_QUEUE, Job, JobBook, JobQueue, JobStatus
 from .merkle import MerkleTree
 
@@ -38,13 +39,20 @@ class DataSettler:
     """Settles statements on the relay: in batches when they are due, individual ones at once."""
 
     def __init__(
-        self, account: Account, relay: Address, blobs: BlobStore, book: JobBook, clock: Clock
+        self,
+        account: Account,
+        relay: Address,
+        blobs: BlobStore,
+        book: JobBook,
+        clock: Clock,
+        faults: Faults | None = None,
     ) -> None:
         self._account = account
         self._relay = relay
         self._blobs = blobs
         self._book = book
         self._clock = clock
+        self._faults = faults or Faults()
         self._buffer: list[_Waiting] = []
         self._full = asyncio.Event()
         self._flushing = asyncio.Lock()
@@ -52,6 +60,8 @@ class DataSettler:
     def add(self, leaf: Leaf) -> Job:
         """Return the job of a leaf that waits for its batch now."""
         job = self._book.open("settlement-batch", BATCH_QUEUE, settlement_type="batch")
+        if self._faults.lose_records:
+            return job
         self._buffer.append(_Waiting(job, leaf, self._clock.now()))
         if len(self._buffer) >= BATCH_SIZE:
             self._full.set()
@@ -96,13 +106,13 @@ class DataSettler:
                 del self._buffer[: len(batch)]
 
     async def _settle(self, batch: list[_Waiting]) -> None:
-        tree = MerkleTree([item.leaf for item in batch])
-        blob = tree.blob()
-        self._blobs.put(blob)
-        blob_id = blob_id_of(blob)
+        leaves = [item.leaf for item in batch]
+        tree = MerkleTree([*leaves, leaves[0]] if self._faults.duplicate_leaf else leaves)
+        blob_id = self._keep(tree)
         for item in batch:
             self._book.move(item.job, JobStatus.PROCESSING)
-        call = abi.batch_settle(tree.root, len(batch), blob_id)
+        size = len(tree.leaves) + self._faults.wrong_batch_size
+        call = abi.batch_settle(tree.root, size, blob_id)
         mined = await self._account.execute(self._relay, call)
         if not mined.succeeded:
             raise ChainError(f"the batch settlement {mined.hash} reverted")
@@ -111,11 +121,28 @@ class DataSettler:
             item.job.signer = self._account.address
             result: dict[str, object] = {
                 "merkleRoot": str(tree.root),
-                "batchSize": len(batch),
+                "batchSize": size,
                 "txHash": str(mined.hash),
                 "walrusBlobId": blob_id,
             }
             self._book.move(item.job, JobStatus.SUCCEEDED, result=result)
+
+    def _keep(self, tree: MerkleTree) -> str:
+        """Put the batch's blob into the store, as well as the faults let it, and return its id."""
+        blob = tree.blob()
+        match self._faults.batch_blob:
+            case "unnamed":
+                return ""
+            case "missing":
+                return blob_id_of(blob)
+            case "corrupted":
+                blob = blob[:-1]
+            case "another":
+                blob = MerkleTree([replace(tree.leaves[0], timestamp=0)]).blob()
+            case None:
+                pass
+        self._blobs.put(blob)
+        return blob_id_of(blob)
 
     async def settle_individual(self, settlement: IndividualSettlement, queue: JobQueue) -> Job:
         """Return the job of a settlement whose transaction is on its way.
@@ -126,15 +153,18 @@ class DataSettler:
             ChainError: The chain did not take the transaction.
         """
         blob = settlement.blob()
-        self._blobs.put(blob)
         blob_id = blob_id_of(blob)
         call = abi.settle_individual(settlement, blob_id)
-        sent = await self._account.submit(self._relay, call, gas=_INDIVIDUAL_GAS)
         job = self._book.open(
             "settlement-individual", INDIVIDUAL_QUEUE, settlement_type="individual"
         )
-        job.transaction, job.blob_id = sent.hash, blob_id
-        job.signer, job.queue_nonce = self._account.address, sent.nonce
+        job.signer, job.blob_id = self._account.address, blob_id
+        if self._faults.lose_records:
+            job.transaction, job.queue_nonce = Bytes32(keccak256(call)), 0
+            return job
+        self._blobs.put(blob)
+        sent = await self._account.submit(self._relay, call, gas=_INDIVIDUAL_GAS)
+        job.transaction, job.queue_nonce = sent.hash, sent.nonce
 
         async def confirm(job: Job) -> dict[str, object]:
             mined = await self._account.wait(sent.hash)

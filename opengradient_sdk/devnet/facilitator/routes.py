@@ -193,6 +193,8 @@ class Routes:
 
     async def get_blob(self, request: web.Request) -> web.Response:
         """Answer ``GET /v1/blobs/{id}`` as a Walrus aggregator does."""
+        if self._faults.blobs_unavailable:
+            return _error(503, "the blob store is unavailable because a test asked for it")
         blob = self._blobs.get(request.match_info["blob_id"])
         if blob is None:
             return _error(404, "the blob was not found")

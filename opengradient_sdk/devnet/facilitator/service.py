@@ -73,7 +73,7 @@ class Facilitator:
             for account in (clerk, payer)
         }
         blobs = BlobStore()
-        self._data = DataSettler(clerk, relay, blobs, self._book, clock)
+        self._data = DataSettler(clerk, relay, blobs, self._book, clock, self.faults)
         self._routes = Routes(
             payments=Payments(
                 chains,
