@@ -1,36 +1,26 @@
-"""A whole network on this machine: how it is put together, driven and taken down."""
+"""A whole network on this machine: how it is driven and taken down."""
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-from collections.abc import Coroutine, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from decimal import Decimal
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
 from .._core.clock import ShiftedClock
 from ..client.config import Trust
 from ..errors import ConfigurationError
-from ..profiles import Profile, devnet_profile
+from ..profiles import Profile
 from ..signers import Signer
 from ..types import Address, Amount, Bytes32, keccak256
 from .accounts import devnet_key, devnet_signer
+from .assembly import Parts, Plan, together
 from .books import Books
-from .contracts import GenesisAccount, addresses, artifacts, genesis_alloc
-from .evm import Anvil, Evm, PyEvm
+from .contracts import addresses, artifacts
+from .evm import Evm
 from .facilitator import Facilitator
-from .facilitator.account import Account
-from .facilitator.evm import Rpc
-from .node import Node, TestRoot
-from .registrar import Registrar, registry_address
-
-_OPG_EACH: Final = 1_000 * 10**18
-_OPG_TREASURY: Final = 10**9 * 10**18
-_WEI_EACH: Final = 100 * 10**18
-_WEI_OPERATOR: Final = 10**6 * 10**18
+from .node import Node
+from .registrar import BUILD, build_hash
 
 
 class Devnet:
@@ -90,21 +80,25 @@ class Devnet:
         self.accounts: tuple[Signer, ...] = tuple(
             devnet_signer(f"account-{index}") for index in range(accounts)
         )
-        self._evm: Literal["py-evm", "anvil"] = evm
-        self._chain_id = chain_id
-        self._registry_chain_id = registry_chain_id if chains == 2 else chain_id
-        self._node_count = nodes
-        self._registry: Literal["july", "april"] = registry
-        self._upstream = upstream
-        self._finality_depth = finality_depth
-        self._idle_seconds = idle_seconds
+        self._plan = Plan(
+            evm=evm,
+            chain_id=chain_id,
+            registry_chain_id=registry_chain_id if chains == 2 else chain_id,
+            nodes=nodes,
+            layout=registry,
+            upstream=upstream,
+            users=tuple(account.address for account in self.accounts),
+            finality_depth=finality_depth,
+            idle_seconds=idle_seconds,
+            clock=self.clock,
+        )
         self._born = 0
-        self._parts: _Parts | None = None
+        self._parts: Parts | None = None
         self._exit = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self._parts = await self._assemble(stack)
+            self._parts = await self._plan.assemble(stack)
             self._exit = stack.pop_all()
         return self
 
@@ -124,14 +118,20 @@ class Devnet:
 
     @property
     def trust(self) -> Trust:
-        """What makes ``require=Assurance.ATTESTED`` possible here: the Devnet's root and build.
+        """What makes ``require=Assurance.ATTESTED`` possible here: the root and the first build.
 
         **Trust**: worth nothing outside of this Devnet, which made the root for itself.
         """
-        registrar = self._running().registrar
+        return self.trust_of(BUILD)
+
+    def trust_of(self, *builds: str) -> Trust:
+        """Return the trust in the Devnet's root and in these builds, approved or not.
+
+        **Trust**: worth nothing outside of this Devnet, as `trust`.
+        """
         return Trust(
-            measurements=frozenset({registrar.build_hash}),
-            attestation_root=registrar.root.pem,
+            measurements=frozenset(build_hash(build) for build in builds),
+            attestation_root=self._running().registrar.root.pem,
         )
 
     @property
@@ -143,11 +143,13 @@ class Devnet:
         profile = self.profile
         return {
             "OG_PRIVATE_KEY": "0x" + devnet_key("account-0").hex(),
-            "OG_NETWORK": f"devnet:{self._chain_id}:{self._registry_chain_id}",
+            "OG_NETWORK": f"devnet:{self._plan.chain_id}:{self._plan.registry_chain_id}",
             "OG_RPC_URL": self.chain.rpc_url,
             "OG_PAYMENT_RPC_URL": self.chain.rpc_url,
             "OG_REGISTRY_RPC_URL": self.registry_chain.rpc_url,
             "OG_TEE_REGISTRY": profile.tee_registry,
+            "OG_SETTLEMENT_RELAY": profile.settlement_relay or "",
+            "OG_BLOB_URL": ",".join(profile.blob_urls),
         }
 
     @property
@@ -188,7 +190,7 @@ class Devnet:
         parts = self._running()
         self.clock.advance(seconds)
         await self.mine()
-        await _together(node.tick() for node in parts.nodes)
+        await together(node.tick() for node in parts.nodes)
         await parts.facilitator.drain()
 
     async def mine(self, blocks: int = 1) -> None:
@@ -234,6 +236,64 @@ class Devnet:
         )
         return Bytes32(keccak256(public_key_der))
 
+    async def approve_build(self, build: str) -> Bytes32:
+        """Approve a build of the Devnet's node, under its name as the version; return its PCR hash.
+
+        The nodes run ``"devnet-1"``, which is approved from the start; any other name is a build
+        with other measurements. One that was revoked may be approved again.
+
+        Raises:
+            RpcError: It is approved already.
+        """
+        return await self._running().registrar.approve_build(build)
+
+    async def revoke_build(self, build: str | Bytes32) -> Bytes32:
+        """Revoke a build by its name or its PCR hash, and return that hash.
+
+        The registry disables every node that runs it; `enable` brings one back once its build is
+        approved again.
+
+        Raises:
+            RpcError: It is not approved.
+        """
+        return await self._running().registrar.revoke_build(build)
+
+    async def upgrade(self, node: Node, build: str) -> None:
+        """Let a node run another build: new keys, certificate, port and tee id, newly registered.
+
+        The old identity is disabled first, and what it is owed is settled, as far as it serves
+        nobody at the moment. Whoever still has the old keys finds nobody there.
+
+        Raises:
+            ConfigurationError: The build is not approved; the node goes on as it was.
+        """
+        registrar = self._running().registrar
+        if not await registrar.is_approved(build):
+            raise ConfigurationError(
+                f"no node can run the build {build!r}: it is not approved",
+                hint="await net.approve_build(…) first",
+            )
+        if await registrar.is_enabled(node.tee_id):
+            await registrar.disable(node.tee_id)
+        await node.replace(build)
+        await registrar.register_node(node)
+
+    async def disable(self, node: Node) -> None:
+        """Take a node off the list of those that clients call; it goes on serving who calls it.
+
+        Raises:
+            RpcError: It is not enabled.
+        """
+        await self._running().registrar.disable(node.tee_id)
+
+    async def enable(self, node: Node) -> None:
+        """Enable a node again.
+
+        Raises:
+            RpcError: Its build is not approved.
+        """
+        await self._running().registrar.enable(node.tee_id)
+
     async def fund(
         self,
         account: Address,
@@ -252,140 +312,10 @@ class Devnet:
             transfer = artifacts.load("OPG").encode_call("transfer", account, atoms.atoms)
             await treasury.execute(addresses.OPG, transfer)
 
-    async def _assemble(self, stack: AsyncExitStack) -> _Parts:
-        """Start the parts, each before those that need it; ``stack`` stops them in reverse."""
-        state_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="opengradient-devnet-"))
-        root = TestRoot(self.clock.now())
-        payments, registry = await self._start_chains(stack, root)
-        facilitator = Facilitator(
-            payments=payments,
-            registry=registry,
-            key=devnet_key("facilitator"),
-            heartbeat_contract=self._registry_address,
-            relay=addresses.SETTLEMENT_RELAY,
-            clock=self.clock,
-        )
-        stack.push_async_callback(facilitator.stop)
-        await facilitator.start()
-        nodes = await self._start_nodes(stack, facilitator, root)
-        admin = Account(Rpc(registry), devnet_signer("admin"))
-        registrar = Registrar(admin, self._registry, root, self.clock)
-        await registrar.approve_build()
-        for node in nodes:
-            await registrar.register(
-                endpoint=node.endpoint,
-                public_key_der=node.public_key_der,
-                tls_certificate_der=node.tls_certificate_der,
-                pay_to=node.pay_to,
-            )
-        profile = devnet_profile(
-            payment_rpc_urls=(payments.rpc_url,),
-            registry_rpc_urls=(registry.rpc_url,),
-            chain_id=payments.chain_id,
-            registry_chain_id=registry.chain_id,
-            tee_registry=self._registry_address,
-            settlement_relay=addresses.SETTLEMENT_RELAY,
-            clock=self.clock,
-            state_dir=state_dir,
-        )
-        treasury = Account(Rpc(payments), devnet_signer("treasury"))
-        return _Parts(payments, registry, facilitator, nodes, profile, registrar, treasury)
-
-    async def _start_chains(self, stack: AsyncExitStack, root: TestRoot) -> tuple[Evm, Evm]:
-        alloc = self._alloc(root)
-        kind = Anvil if self._evm == "anvil" else PyEvm
-        chains: list[Evm] = []
-        for chain_id in dict.fromkeys((self._chain_id, self._registry_chain_id)):
-            chain: Evm = kind(
-                chain_id=chain_id,
-                alloc=alloc,
-                clock=self.clock,
-                finality_depth=self._finality_depth,
-            )
-            stack.push_async_callback(chain.stop)
-            chains.append(chain)
-        await _together(chain.start() for chain in chains)
-        return chains[0], chains[-1]
-
-    async def _start_nodes(
-        self, stack: AsyncExitStack, facilitator: Facilitator, root: TestRoot
-    ) -> tuple[Node, ...]:
-        nodes = tuple(
-            Node(
-                name=f"node-{index}",
-                facilitator_url=facilitator.url,
-                chain_id=self._chain_id,
-                opg=addresses.OPG,
-                clock=self.clock,
-                pay_to=devnet_signer(f"payee-{index}").address,
-                heartbeat_contract=self._registry_address,
-                upstream=self._upstream,
-                mode=self._registry,
-                idle_seconds=self._idle_seconds,
-                root=root,
-            )
-            for index in range(self._node_count)
-        )
-        for node in nodes:
-            stack.push_async_callback(node.stop)
-        await _together(node.start() for node in nodes)
-        return nodes
-
-    def _alloc(self, root: TestRoot) -> dict[Address, GenesisAccount]:
-        operators = [devnet_signer(r).address for r in ("admin", "facilitator", "treasury")]
-        users = [account.address for account in self.accounts]
-        return genesis_alloc(
-            admin=devnet_signer("admin").address,
-            relayers=(devnet_signer("facilitator").address,),
-            opg_balances={
-                devnet_signer("treasury").address: _OPG_TREASURY,
-                **dict.fromkeys(users, _OPG_EACH),
-            },
-            eth_balances={
-                **dict.fromkeys(operators, _WEI_OPERATOR),
-                **dict.fromkeys(users, _WEI_EACH),
-            },
-            root_certificate=root.pem,
-            timestamp=int(self.clock.now()),
-            registry=self._registry_address,
-        )
-
-    @property
-    def _registry_address(self) -> Address:
-        return registry_address(self._registry)
-
-    def _running(self) -> _Parts:
+    def _running(self) -> Parts:
         if self._parts is None:
             raise RuntimeError("this Devnet is not running: write `async with Devnet() as net`")
         return self._parts
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What a running Devnet consists of."""
-
-    payments: Evm
-    registry: Evm
-    facilitator: Facilitator
-    nodes: tuple[Node, ...]
-    profile: Profile
-    registrar: Registrar = field(repr=False)
-    treasury: Account = field(repr=False)
-
-    @property
-    def chains(self) -> tuple[Evm, ...]:
-        """Every chain once."""
-        return tuple(dict.fromkeys((self.payments, self.registry)))
-
-
-async def _together(jobs: Iterable[Coroutine[object, object, None]]) -> None:
-    """Run ``jobs`` at the same time; the first failure ends the others and is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for job in jobs:
-                group.create_task(job)
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from failures
 
 
 def _require(name: str, value: object, holds: bool) -> None:  # noqa: FBT001 - what holds is named

@@ -21,6 +21,8 @@ from cryptography.x509.oid import NameOID
 from ...types import Bytes32, keccak256
 from ...verification._cbor import encode
 
+FIRST_BUILD: Final = "devnet-1"
+"""The build that the Devnet's nodes run until they are upgraded."""
 NONCE_BYTES: Final = 20
 _PROTECTED: Final = bytes.fromhex("a1013822")  # {1: -35}, which is ES384
 _UNPROTECTED: Final[Mapping[str, object]] = {}
@@ -31,7 +33,7 @@ _CA_LIFETIME: Final = dt.timedelta(days=3650)
 _SLACK: Final = dt.timedelta(days=1)
 
 
-def devnet_pcrs(build: str = "devnet-1") -> dict[int, bytes]:
+def devnet_pcrs(build: str = FIRST_BUILD) -> dict[int, bytes]:
     """Return the measurements of a build of the Devnet's node: 48 bytes each, none of them zero."""
     return {
         i: hashlib.sha384(f"opengradient devnet {build} PCR{i}".encode()).digest() for i in range(3)

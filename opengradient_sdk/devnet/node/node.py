@@ -12,7 +12,7 @@ from typing import Final
 
 from ..._core.clock import Clock
 from ...types import Address, Bytes32
-from .attestation import TestRoot, devnet_pcrs, make_document
+from .attestation import FIRST_BUILD, TestRoot, devnet_pcrs, make_document
 from .data_settlement import DataSettlement
 from .duties import Heartbeat, Reaper
 from .echo import EchoModel
@@ -58,6 +58,7 @@ class Node:
         idle_seconds: After this long without a request a session is settled.
         opg_usd: The price of one OPG that the node reckons with.
         root: The authority of attestation documents; without one the node makes its own.
+        build: The build whose measurements the documents carry.
     """
 
     def __init__(
@@ -76,11 +77,13 @@ class Node:
         idle_seconds: float = DEFAULT_IDLE_SECONDS,
         opg_usd: Decimal = DEFAULT_OPG_USD,
         root: TestRoot | None = None,
+        build: str = FIRST_BUILD,
     ) -> None:
         self.name = name
         self.mode: Mode = mode
         self.faults = Faults()
-        self.pcrs: Mapping[int, bytes] = devnet_pcrs()
+        self.build = build
+        self.pcrs: Mapping[int, bytes] = devnet_pcrs(build)
         self._facilitator_url = facilitator_url
         self._network = f"eip155:{chain_id}"
         self._opg = opg
@@ -93,6 +96,7 @@ class Node:
         self._prices = PriceList(opg_usd, mode)
         self._root = root
         self._book = SessionBook()
+        self._before: tuple[Session, ...] = ()
         self._parts: _Parts | None = None
         self._exit = AsyncExitStack()
 
@@ -109,6 +113,25 @@ class Node:
     async def stop(self) -> None:
         """Close the port and stop all work. Sessions that are not settled stay unsettled."""
         await self._exit.aclose()
+
+    async def replace(self, build: str) -> None:
+        """Be stopped in good order, and start again as another build, with new keys and port.
+
+        What is owed on sessions that serve nobody is settled first, and records of answers are
+        sent. The former build's sessions stay among ``sessions``.
+
+        Raises:
+            OSError: There is no free port; the node is stopped.
+        """
+        for session in self._book.every:
+            await self.settle(session)
+        await self._running().records.drain()
+        await self.stop()
+        self.forget_sessions()
+        former = self.sessions
+        self.build, self.pcrs = build, devnet_pcrs(build)
+        await self.start()
+        self._before = former
 
     async def tick(self) -> None:
         """Do what is due by the clock, and return when it is done.
@@ -154,8 +177,11 @@ class Node:
 
     @property
     def sessions(self) -> tuple[Session, ...]:
-        """All sessions since the start, settled ones too, in the order of their opening."""
-        return self._book.every
+        """All sessions since the start, settled ones too, in the order of their opening.
+
+        Those of the builds that this one replaced come first.
+        """
+        return (*self._before, *self._book.every)
 
     @property
     def requests(self) -> Counter[str]:
@@ -202,7 +228,7 @@ class Node:
         if self._upstream is not None:
             model = UpstreamModel(self._upstream)
             stack.push_async_callback(model.close)
-        self._book = SessionBook()
+        self._book, self._before = SessionBook(), ()
         paywall = Paywall(
             book=self._book,
             facilitator=facilitator,

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from opengradient_sdk.devnet import Devnet
-from opengradient_sdk.devnet import network as network_module
+from opengradient_sdk.devnet import Devnet, assembly
 from opengradient_sdk.devnet.evm import anvil as anvil_module
 from opengradient_sdk.devnet.evm import anvil_process
 from opengradient_sdk.errors import ConfigurationError
@@ -98,7 +97,7 @@ def test_after_a_start_that_fails_at_the_end(options, monkeypatch):
     def fail(**_options):
         raise ConfigurationError("no profile today")
 
-    monkeypatch.setattr(network_module, "devnet_profile", fail)
+    monkeypatch.setattr(assembly, "devnet_profile", fail)
 
     async def live():
         with pytest.raises(ConfigurationError, match="no profile today"):
