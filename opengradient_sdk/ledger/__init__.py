@@ -1,4 +1,4 @@
-"""What happened: receipts."""
+"""What happened: receipts, and the ledger that keeps them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,39 @@ from typing import TYPE_CHECKING
 from .._core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .anchors import FileAnchor, WebhookAnchor, anchor_request, anchored_digest
     from .book import ReceiptBook
+    from .checking import check_ledger
+    from .checkpoints import Checkpoint
+    from .content import ContentMode
     from .data_status import DataProof, DataState, DataStatus
     from .facts import AttestedDocument, Content, RegistryFacts
+    from .ledger import Ledger
+    from .query import ReceiptQuery
     from .receipt import AuthorizationFacts, Receipt
+    from .report import Finding, LedgerReport
 
 __all__ = [
     "AttestedDocument",
     "AuthorizationFacts",
+    "Checkpoint",
     "Content",
+    "ContentMode",
     "DataProof",
     "DataState",
     "DataStatus",
+    "FileAnchor",
+    "Finding",
+    "Ledger",
+    "LedgerReport",
     "Receipt",
     "ReceiptBook",
+    "ReceiptQuery",
     "RegistryFacts",
+    "WebhookAnchor",
+    "anchor_request",
+    "anchored_digest",
+    "check_ledger",
 ]
 
 __getattr__ = lazy_names(
@@ -31,5 +49,12 @@ __getattr__ = lazy_names(
         "data_status": "DataProof DataState DataStatus",
         "facts": "AttestedDocument Content RegistryFacts",
         "book": "ReceiptBook",
+        "content": "ContentMode",
+        "ledger": "Ledger",
+        "query": "ReceiptQuery",
+        "checkpoints": "Checkpoint",
+        "anchors": "FileAnchor WebhookAnchor anchor_request anchored_digest",
+        "checking": "check_ledger",
+        "report": "Finding LedgerReport",
     },
 )

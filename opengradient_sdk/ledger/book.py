@@ -1,21 +1,18 @@
-"""The receipts of a client, newest kept."""
+"""The newest receipts of a client, alive: with the authorizations that they joined."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
-from ..errors import LedgerError
 from .receipt import Receipt
 
-CAPACITY: Final = 20_000
+CAPACITY: Final = 1_000
 
 
 class ReceiptBook:
-    """Receipts by id, in the order of their calls, for the life of the client.
+    """Receipts by id, as they were last seen; the ledger has them all.
 
-    At most 20,000 are kept (some 50 MB); the oldest go first. Authorizations are not part of it:
-    they are in the durable journal.
+    At most 1,000 are kept, as they hold question and answer; the oldest go first.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -28,29 +25,10 @@ class ReceiptBook:
         if len(self._receipts) > self._capacity:
             del self._receipts[next(iter(self._receipts))]
 
-    def get(self, receipt_id: str) -> Receipt:
-        """Return the receipt of that id.
+    def find(self, receipt_id: str) -> Receipt | None:
+        """Return the receipt of that id, if it is here."""
+        return self._receipts.get(receipt_id)
 
-        Raises:
-            LedgerError: There is none.
-        """
-        try:
-            return self._receipts[receipt_id]
-        except KeyError:
-            raise LedgerError(
-                f"no receipt {receipt_id!r}",
-                hint="Receipts live as long as the client that made the call.",
-            ) from None
-
-    def select(
-        self, *, since: float | None = None, model: str | None = None, tag: str | None = None
-    ) -> Iterator[Receipt]:
-        """Yield the receipts that match, oldest first; ``since`` is Unix seconds."""
-        for receipt in self._receipts.values():
-            if since is not None and receipt.created_at < since:
-                continue
-            if model is not None and receipt.model != model:
-                continue
-            if tag is not None and receipt.tag != tag:
-                continue
-            yield receipt
+    def discard(self, receipt_id: str) -> None:
+        """Keep a receipt no longer."""
+        self._receipts.pop(receipt_id, None)

@@ -47,9 +47,14 @@ class Content:
     output: str = field(repr=False)
 
 
-@lru_cache(maxsize=256)
 def record_document(record: NodeRecord) -> tuple[str, bytes]:
     """Return a node's record as a document of its own, with the SHA-256 that names it (hex)."""
+    return _record_document(record, record.last_heartbeat_at)
+
+
+@lru_cache(maxsize=256)
+def _record_document(record: NodeRecord, _heartbeat: int) -> tuple[str, bytes]:
+    # records are equal whenever the node was last seen; their documents are not
     return named(canonical_json(record.to_json()).encode())
 
 

@@ -33,7 +33,7 @@ class NodeRecord:
         tee_type: The registered number of its kind.
         enabled: Always true in a list of active nodes.
         registered_at: When it was registered.
-        last_heartbeat_at: When it was last seen alive.
+        last_heartbeat_at: When it was last seen alive; it makes no other node of it.
         ohttp: Its Oblivious HTTP key, where it has one.
     """
 
@@ -47,7 +47,7 @@ class NodeRecord:
     tee_type: int
     enabled: bool
     registered_at: int
-    last_heartbeat_at: int
+    last_heartbeat_at: int = field(compare=False)
     ohttp: OhttpConfig | None = None
 
     @classmethod

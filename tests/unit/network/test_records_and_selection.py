@@ -10,6 +10,7 @@ import pytest
 from opengradient_sdk._core.clock import ShiftedClock
 from opengradient_sdk.chain.contracts.tee_info import TeeInfo
 from opengradient_sdk.errors import ConfigurationError, NoNodeAvailableError
+from opengradient_sdk.ledger.facts import record_document
 from opengradient_sdk.network import NodeHealth, NodeRecord, RegistrySnapshot, choose_node
 from opengradient_sdk.network.records import sort_out
 from opengradient_sdk.types import Address, Bytes32, keccak256
@@ -52,6 +53,14 @@ def snapshot(*infos: TeeInfo) -> RegistrySnapshot:
         skipped=skipped,
         layout="july",
     )
+
+
+def test_a_heartbeat_makes_no_other_node() -> None:
+    before, after = (NodeRecord.from_info(info(last_heartbeat_at=at)) for at in (2, 900))
+    assert before == after
+    assert hash(before) == hash(after)
+    assert record_document(before) != record_document(after)
+    assert NodeRecord.from_json(after.to_json()).last_heartbeat_at == 900
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""One writer: the only one to add to its hash chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from .._core.store import Db, Store, Value
+from .._core.vault import Vault
+from ..errors import LedgerError
+from .content import Form, closed
+from .entries import Head, as_column, body_of, hash_of
+from .lines import CHECKPOINT, DOCUMENT, FORGET, PARENT, WRITER, Line
+
+_ENTRY: Final = (
+    "INSERT INTO ledger_entry (writer, seq, hash, kind, at, subject, body)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+# an id that is there is of a receipt that another client has recorded: its entry is the one that
+# counts, and its content belongs to that entry's commitment
+_RECEIPT: Final = (
+    "INSERT INTO ledger_receipt (id, owner, network, created_at, route, model, tag, run, tee_id,"
+    " pcr_hash, nonce, cost, writer, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (id) DO NOTHING"
+)
+_CONTENT: Final = (
+    "INSERT INTO ledger_content (writer, seq, receipt, form, body)"
+    " SELECT ?, ?, ?, ?, ?"
+    " WHERE EXISTS (SELECT id FROM ledger_receipt WHERE id = ? AND writer = ? AND seq = ?)"
+)
+_SIGNATURE: Final = (
+    "INSERT INTO ledger_secret (subject, sealed) VALUES (?, ?) ON CONFLICT (subject) DO NOTHING"
+)
+_ORDER: Final = (WRITER, _RECEIPT, PARENT, DOCUMENT, _CONTENT, _SIGNATURE, CHECKPOINT, FORGET)
+
+_Rows = dict[str, list[tuple[Value, ...]]]
+
+
+class ChainWriter:
+    """Turns lines into entries, each with the hash of the one before, and writes them.
+
+    The chain moves on when its entries are durable. Of a transaction whose end nobody saw, the
+    store itself is asked the next time.
+    """
+
+    def __init__(self, store: Store, vault: Vault, writer: str, form: Form) -> None:
+        self._store = store
+        self._vault = vault
+        self._form: Form = form
+        self._head = Head(writer, -1, "")
+
+    async def write(self, lines: Sequence[Line]) -> None:
+        """Write lines that follow those written before, in one transaction.
+
+        Raises:
+            LedgerError: The store cannot be written, or holds another end of this chain than the
+                one that was written last.
+        """
+        await self._vault.open()
+        head = self._head
+        heads, entries = _chained(head, lines)
+        rows = self._rows(lines, heads)
+
+        def append(db: Db) -> None:
+            done = _written(db, head, heads)
+            left = rows if not done else self._rows(lines[done:], heads[done:])
+            if done < len(heads):
+                db.execute_many(_ENTRY, entries[done:])
+            for statement in _ORDER:
+                if found := left.get(statement):
+                    db.execute_many(statement, found)
+
+        await self._store.run(append)
+        self._head = heads[-1]
+
+    def _rows(self, lines: Sequence[Line], heads: Sequence[Head]) -> _Rows:
+        """Return the rows beside the entries, by the statement that writes them."""
+        rows: _Rows = {}
+        for line, head in zip(lines, heads, strict=True):
+            for statement, row in (*line.effects, *self._receipt_rows(line, head)):
+                rows.setdefault(statement, []).append(row)
+        return rows
+
+    def _receipt_rows(self, line: Line, head: Head) -> Iterable[tuple[str, tuple[Value, ...]]]:
+        receipt = line.receipt
+        if receipt is None:
+            return
+        yield _RECEIPT, (*receipt.row, head.writer, head.seq)
+        if receipt.content is not None:
+            id_ = as_column(line.subject)
+            body = closed(receipt.content, line.subject, self._form, self._vault)
+            place = (head.writer, head.seq)
+            yield _CONTENT, (*place, id_, self._form, body, id_, *place)
+        if receipt.signature is not None:
+            sealed = self._vault.seal(receipt.signature, receipt.payment)
+            yield _SIGNATURE, (receipt.payment, sealed)
+
+
+def _chained(head: Head, lines: Sequence[Line]) -> tuple[list[Head], list[tuple[Value, ...]]]:
+    heads: list[Head] = []
+    entries: list[tuple[Value, ...]] = []
+    for line in lines:
+        body = body_of(head, line.kind, line.at, line.subject, line.data)
+        head = Head(head.writer, head.seq + 1, hash_of(body))
+        heads.append(head)
+        entries.append((*head, line.kind, line.at, as_column(line.subject), body))
+    return heads, entries
+
+
+def _written(db: Db, head: Head, heads: Sequence[Head]) -> int:
+    """Return how many of ``heads`` the store has already.
+
+    Raises:
+        LedgerError: It ends neither at ``head`` nor at one of them.
+    """
+    found = db.execute(
+        "SELECT writer, seq, hash FROM ledger_entry WHERE writer = ? ORDER BY seq DESC LIMIT 1",
+        (head.writer,),
+    )
+    last = Head(*found[0]) if found else Head(head.writer, -1, "")
+    if last == head:
+        return 0
+    if last in heads:
+        return heads.index(last) + 1
+    raise LedgerError(
+        f"the ledger's entries of {head.writer} end at {last.seq}, not at {head.seq} as written:"
+        " somebody else has changed it",
+        hint="Nothing more is written to it. `ogsdk ledger verify` says what is wrong.",
+    )
