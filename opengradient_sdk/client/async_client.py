@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Self, TypeVar, cast
 from .._core.clock import Clock
 from .._core.http import HttpClient
 from ..errors import ConfigurationError
+from ..ledger.content import ContentMode
 from ..payments.budget import Budget, Money
 from ..payments.rules import PaymentRules
 from ..profiles import Profile
 from ..signers import Signer
 from ..verification.evidence import Assurance
+from ..verification.policy import Required
 from .config import (
     DEFAULT_TIMEOUT,
     ClientConfig,
@@ -29,17 +31,21 @@ from .config import (
 )
 
 if TYPE_CHECKING:
+    from ..ledger.impact.lineage import AgentRun
     from .contracts import Contracts
     from .core import Chains
     from .events import Event
     from .resources.budget import BudgetView
     from .resources.chat import Chat
     from .resources.completions import Completions
+    from .resources.ledger import LedgerView
     from .resources.models import Models
     from .resources.nodes import Nodes
     from .resources.payments import Payments
     from .resources.policy import Policy
     from .resources.receipts import Receipts
+    from .resources.timeline import TimelineView
+    from .resources.verification import Verification
     from .resources.wallet import Wallet
     from .scoped import ScopedClient
     from .work import CallWork
@@ -66,13 +72,16 @@ class AsyncOpenGradient:
         network: ``"mainnet"`` (the default), ``"devnet:<chain id>:<chain id>"`` or a ``Profile``.
         budget: An amount or a ``Budget``; ``"1 OPG"`` where it is not given. ``"unlimited"`` has to
             be spelled out. All clients of this wallet and network on one store share it.
-        require: The assurance that an answer needs to be returned.
+        require: What an answer needs to be returned: an assurance, or a policy such as
+            ``AllOf(Assurance.REGISTERED, Sample(0.05, then=Assurance.ATTESTED))``.
         trust: RPC endpoints to compare, accepted measurements, attestation root.
         store: The file of the journal, or ``postgresql://user:password@host/database``, which
             many hosts share; ``":memory:"`` forgets open authorizations at exit.
         store_key: Where the key is that seals the store's secrets: a file that only you can read
             (beside the store where it is not given), or ``"keyring"``. Hosts that share a
             PostgreSQL store share this file. ``OG_STORE_KEY`` in the environment says the same.
+        content: What the ledger keeps of question and answer: ``encrypted`` with the store's key,
+            ``kept`` as they are, or ``hashed`` (not at all). Either can be forgotten later.
         settlement: What happens to the hashes of question and answer: ``batch`` (the network's
             default: on chain in a Merkle tree), ``private`` (nothing) or ``individual`` (question
             and answer in plain on public storage).
@@ -98,10 +107,11 @@ class AsyncOpenGradient:
         signer: Signer | str | None = None,
         network: Profile | str | None = None,
         budget: Budget | Money | None = None,
-        require: Assurance = Assurance.REGISTERED,
+        require: Required = Assurance.REGISTERED,
         trust: Trust | None = None,
         store: str | os.PathLike[str] | None = None,
         store_key: str | os.PathLike[str] | None = None,
+        content: ContentMode = "encrypted",
         settlement: SettlementMode = "batch",
         on_ambiguous: OnAmbiguous = "retry_same",
         timeout: float = DEFAULT_TIMEOUT,
@@ -120,6 +130,7 @@ class AsyncOpenGradient:
             rules=rules,
             store=store,
             store_key=store_key,
+            content=content,
             settlement=settlement,
             on_ambiguous=on_ambiguous,
             timeout=timeout,
@@ -236,6 +247,27 @@ class AsyncOpenGradient:
 
         return self._part(Policy)
 
+    @property
+    def timeline(self) -> TimelineView:
+        """Which build and node were valid when, and what a rollback touches."""
+        from .resources.timeline import TimelineView
+
+        return self._part(TimelineView)
+
+    @property
+    def ledger(self) -> LedgerView:
+        """Everything that was recorded: check it, and anchor it elsewhere."""
+        from .resources.ledger import LedgerView
+
+        return self._part(LedgerView)
+
+    @property
+    def verification(self) -> Verification:
+        """How much was verified, and what failed."""
+        from .resources.verification import Verification
+
+        return self._part(Verification)
+
     def with_budget(self, total: Money, *, per_call: Money | None = None) -> ScopedClient:
         """Return a client for one block of code, whose calls are held to a budget of their own.
 
@@ -283,6 +315,32 @@ class AsyncOpenGradient:
         from .scoped import own_session
 
         return own_session(self._opened(), max_exposure)
+
+    @staticmethod
+    def lineage(name: str | None = None, *, chain: bool = False) -> AgentRun:
+        """Return a context manager for a whole agent run: all calls inside are written down as one.
+
+        For ``with`` and ``async with``. Tasks that are started inside belong to it, and runs may
+        be inside each other. With ``chain``, a call that names no ``parents`` rests on everything
+        that the run had answered when it began.
+
+        Raises:
+            ConfigurationError: The name is empty, longer than 100 characters, or has a slash.
+
+        Example:
+            >>> async with client.lineage("nightly report") as run:
+            ...     facts = await client.chat.create(model="openai/gpt-5", messages="facts?")
+            ...     report = await client.chat.create(
+            ...         model="openai/gpt-5",
+            ...         messages=f"Summarise: {facts.text}",
+            ...         parents=[facts.receipt],
+            ...     )
+            >>> report.receipt.parents == (facts.receipt.id,), report.receipt.run == run.id
+            (True, True)
+        """
+        from ..ledger.impact.lineage import agent_run
+
+        return agent_run(name, chain=chain)
 
     @property
     def chains(self) -> Chains:

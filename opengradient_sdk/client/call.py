@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from ..errors import ConfigurationError
+from ..ledger.impact.lineage import Lineage
 from ..payments.pricing import estimate
 from ..profiles import ModelPrice
 
@@ -22,7 +23,7 @@ class Call:
 
     ``timeout`` is in seconds, for the answer (or, streamed, for each further piece of it).
     ``longest`` is the ``max_tokens`` that was asked for, ``key`` the caller's idempotency key.
-    ``parents`` are the receipts whose answers it was made from, ``run`` is the agent run it is of.
+    ``lineage`` says which answers it was made from, and in which agent run.
     """
 
     route: str
@@ -36,8 +37,7 @@ class Call:
     node: str | None = None
     key: str | None = None
     longest: int | None = None
-    parents: tuple[str, ...] = ()
-    run: str | None = None
+    lineage: Lineage = field(default_factory=Lineage)
 
     def estimate(self, opg_usd: Decimal | None, cap: int) -> int | None:
         """Return the most that one answer costs by its tokens, in atoms; ``None`` if unknown."""

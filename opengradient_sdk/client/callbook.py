@@ -13,6 +13,7 @@ from ..errors import OpenGradientError, Spent
 from ..payments.budget import Block
 from ..payments.journal import CallRecord, CallState
 from ..payments.state import OpenAuthorization
+from ..verification.policy import CallFacts
 from .call import Call
 from .reply import Reply
 
@@ -36,6 +37,7 @@ class Errand:
     ``under`` is the authorization it must stay with, because it was sent on it before. ``lost``
     counts the copies of it whose answers were lost: the node may have served and billed them.
     ``cap`` is that of the authorization it was last sent on, in atoms: the most a copy can cost.
+    ``facts`` are those that its node was chosen by, if one was: its answer is judged by the same.
     ``ended``: its line says how. ``kept``: that line, with ``reply``, is on disk.
     """
 
@@ -45,6 +47,7 @@ class Errand:
     lost: int = 0
     cap: int = 0
     reply: Reply | None = field(default=None, repr=False)
+    facts: CallFacts | None = None
     ended: bool = False
     kept: bool = False
 

@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 from .._core.clock import Clock
 from .._core.store import check_location, default_folder, without_secrets
 from ..errors import ConfigurationError
+from ..ledger.content import ContentMode
 from ..payments.budget import Budget, Money
 from ..payments.rules import PaymentRules
 from ..profiles import MAINNET, Profile, devnet_profile
 from ..signers import Signer, signer_from
 from ..types import Address, Bytes32
 from ..verification.evidence import Assurance
+from ..verification.policy import Policy, Required, policy_of
 
 SettlementMode: TypeAlias = Literal["private", "batch", "individual"]
 OnAmbiguous: TypeAlias = Literal["retry_same", "raise"]
@@ -55,9 +57,10 @@ class ClientConfig:
     signer: Signer
     profile: Profile
     budget: Budget
-    require: Assurance
+    require: Policy
     trust: Trust
     rules: PaymentRules
+    content: ContentMode
     settlement: SettlementMode
     on_ambiguous: OnAmbiguous
     timeout: float
@@ -72,11 +75,12 @@ class ClientConfig:
         signer: Signer,
         network: Profile | str | None,
         budget: Budget | Money | None,
-        require: Assurance,
+        require: Required,
         trust: Trust | None,
         rules: PaymentRules | None,
         store: str | os.PathLike[str] | None,
         store_key: str | os.PathLike[str] | None,
+        content: ContentMode,
         settlement: SettlementMode,
         on_ambiguous: OnAmbiguous,
         timeout: float,
@@ -88,26 +92,29 @@ class ClientConfig:
             ConfigurationError: One of them cannot be used; the message names it.
             TypeError: The budget is a float.
         """
-        profile = _profile(network)
+        profile = profile_of(network)
+        _one_of("content", content, get_args(ContentMode))
         _one_of("settlement", settlement, get_args(SettlementMode))
         _one_of("on_ambiguous", on_ambiguous, get_args(OnAmbiguous))
         check_timeout(timeout)
-        if _assurance(require) >= Assurance.ATTESTED and not (trust and trust.measurements):
+        policy = policy_of(require)
+        if policy.ceiling >= Assurance.ATTESTED and not (trust and trust.measurements):
             raise ConfigurationError(
-                "require=Assurance.ATTESTED needs the builds that you accept",
+                f"require={policy} needs the builds that you accept",
                 hint="Pass trust=Trust(measurements=frozenset({Bytes32(pcr_hash), …})).",
             )
         return cls(
             signer=signer,
             profile=profile,
             budget=_budget(budget, profile),
-            require=_assurance(require),
+            require=policy,
             trust=trust or Trust(),
             rules=rules or PaymentRules(),
+            content=content,
             settlement=settlement,
             on_ambiguous=on_ambiguous,
             timeout=float(timeout),
-            store=_store(store, profile),
+            store=store_place(store, profile),
             store_key=_store_key(store_key),
             clock=clock or profile.clock,
         )
@@ -154,15 +161,6 @@ def check_timeout(timeout: object) -> None:
     raise ConfigurationError(f"timeout is {timeout!r}", hint="Pass a positive number of seconds.")
 
 
-def _assurance(require: int) -> Assurance:
-    try:
-        return Assurance(require)
-    except ValueError:
-        raise ConfigurationError(
-            f"require is {require!r}", hint="Use a member of Assurance: Assurance.REGISTERED."
-        ) from None
-
-
 def _budget(value: Budget | Money | None, profile: Profile) -> Budget:
     value = DEFAULT_BUDGET if value is None else value  # 0 is a budget, and refused
     budget = value if isinstance(value, Budget) else Budget(value)
@@ -182,7 +180,12 @@ def _store_key(value: object) -> str | None:
     )
 
 
-def _store(store: str | os.PathLike[str] | None, profile: Profile) -> StorePlace:
+def store_place(store: str | os.PathLike[str] | None, profile: Profile) -> StorePlace:
+    """Return where the store is: as given, else the network's own file in this user's state.
+
+    Raises:
+        ConfigurationError: It is no place.
+    """
     if isinstance(store, str | os.PathLike):
         return StorePlace(check_location(os.fspath(store)))
     if store is not None:
@@ -198,7 +201,12 @@ def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
         raise ConfigurationError(f"{name} is {value!r}", hint=f"Use one of {', '.join(allowed)}.")
 
 
-def _profile(network: Profile | str | None) -> Profile:
+def profile_of(network: Profile | str | None) -> Profile:
+    """Return the network that argument or environment name, with the environment's endpoints.
+
+    Raises:
+        ConfigurationError: There is no such network, or no endpoint of it.
+    """
     # the environment holds the key: as a local variable it would show in tracebacks
     if isinstance(network, Profile):
         return network
@@ -212,14 +220,12 @@ def _profile(network: Profile | str | None) -> Profile:
     if registry:
         urls = _urls("OG_REGISTRY_RPC_URL", registry)
         profile = replace(profile, registry=replace(profile.registry, rpc_urls=urls))
-    if address := os.environ.get("OG_TEE_REGISTRY"):
-        try:
-            profile = replace(profile, tee_registry=Address(address))
-        except ValueError as error:
-            raise ConfigurationError(
-                f"OG_TEE_REGISTRY: {error}",
-                hint="It names the contract that lists the nodes: 0x and 40 hex digits.",
-            ) from None
+    if blobs := os.environ.get("OG_BLOB_URL"):
+        profile = replace(profile, blob_urls=_urls("OG_BLOB_URL", blobs))
+    if registry_address := _address("OG_TEE_REGISTRY", "lists the nodes"):
+        profile = replace(profile, tee_registry=registry_address)
+    if relay := _address("OG_SETTLEMENT_RELAY", "records settled hashes"):
+        profile = replace(profile, settlement_relay=relay)
     for chain in (profile.payments, profile.registry):
         if not chain.rpc_urls:
             raise ConfigurationError(
@@ -254,3 +260,15 @@ def _urls(name: str, text: str) -> tuple[str, ...]:
                 f"{name} is not an http(s) address", hint="For example http://127.0.0.1:8545."
             )
     return urls
+
+
+def _address(name: str, what: str) -> Address | None:
+    text = os.environ.get(name)
+    if not text:
+        return None
+    try:
+        return Address(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{name}: {error}", hint=f"It names the contract that {what}: 0x and 40 hex digits."
+        ) from None

@@ -16,7 +16,10 @@ from .._core.vault import Vault
 from ..chain.outbox.schema import SCHEMA as OUTBOX_SCHEMA
 from ..chain.rpc import Rpc
 from ..ledger.book import ReceiptBook
-from ..ledger.receipt import Receipt
+from ..ledger.ledger import Ledger
+from ..ledger.receipt import AuthorizationFacts, Receipt
+from ..ledger.schema import SCHEMA as LEDGER_SCHEMA
+from ..ledger.timeline.schema import SCHEMA as TIMELINE_SCHEMA
 from ..network.connection import NodeConnection
 from ..network.records import NodeRecord, RegistrySnapshot
 from ..network.registry import Registry
@@ -32,20 +35,24 @@ from ..payments.policy import FacilitatorChanged, PaymentPolicy
 from ..payments.refusal import Refusal, shown
 from ..payments.sessions import SessionPool
 from ..payments.state import OpenAuthorization
+from ..payments.status import PaymentStatus
 from ..profiles import ChainProfile
 from ..signers import GuardedSigner
 from ..types import Amount, Bytes32
 from ..verification.evidence import Check, CheckStatus
+from ..verification.statistics import VerificationLog
 from .attesting import Attesting
 from .callbook import CallBook
 from .config import ClientConfig
 from .events import BudgetLow, Emit, NodeLeft
 from .once import Once
 from .reconciling import Reconciler
-from .required import check_required
+from .required import check_required, facts_of_receipt
 
 if TYPE_CHECKING:
     from ..chain import Chain
+    from ..ledger.data import BlobReader, DataWatcher
+    from ..ledger.timeline import RegistryHistory
     from ..payments.settlement import SettlementWatcher
     from .contracts import Contracts
 
@@ -86,10 +93,13 @@ class Core:
             profile.registry.rpc_urls,
         )
         self.registry_rpc = self.payments_rpc if one else self._rpc_of(profile.registry)
-        self.store = open_store(config.store, PAYMENTS_SCHEMA, OUTBOX_SCHEMA)
+        self.store = open_store(
+            config.store, PAYMENTS_SCHEMA, OUTBOX_SCHEMA, LEDGER_SCHEMA, TIMELINE_SCHEMA
+        )
+        self.vault = Vault.at(config.store, config.store_key)
         self.journal = PaymentJournal(
             self.store,
-            Vault.at(config.store, config.store_key),
+            self.vault,
             owner=self.signer.address,
             network=profile.payments.caip2,
             pool=config.budget.pool_of(self.signer.address, profile.payments.caip2),
@@ -128,8 +138,18 @@ class Core:
             block_time=profile.payments.block_time,
             emit=self.emit,
             leave=self.leave,
+            record=self._paid,
         )
         self.receipts = ReceiptBook()
+        self.ledger = Ledger(
+            self.store,
+            self.vault,
+            owner=self.signer.address,
+            network=profile.payments.caip2,
+            clock=self.clock,
+            supervisor=self.supervisor,
+            content=config.content,
+        )
         self.once = Once(
             self.journal,
             self.lives,
@@ -145,6 +165,7 @@ class Core:
             clock=self.clock,
         )
         self.health = NodeHealth(self.clock)
+        self.verifications = VerificationLog()
         self.attesting = Attesting(config.trust, self.clock)
         self.rng = random.SystemRandom()
         self._connections: dict[NodeRecord, NodeConnection] = {}
@@ -196,6 +217,47 @@ class Core:
         payments = self.config.profile.payments
         rpcs = [self._rpc_of(replace(payments, rpc_urls=(url,))) for url in payments.rpc_urls]
         return SettlementWatcher(rpcs, self.config.profile)
+
+    @cached_property
+    def data_watcher(self) -> DataWatcher:
+        """Who looks for the hashes of answers on the relay's chain, through every endpoint."""
+        from ..ledger.data import DataWatcher
+
+        profile = self.config.profile
+        return DataWatcher(
+            self.every_registry_rpc,
+            profile.settlement_relay,
+            self.blobs,
+            self.clock,
+        )
+
+    @cached_property
+    def blobs(self) -> BlobReader:
+        """Who reads the blobs that settlements name; the stores they lie in are not trusted."""
+        from ..ledger.data import BlobReader
+
+        return BlobReader(self.http, self.config.profile.blob_urls)
+
+    @cached_property
+    def history(self) -> RegistryHistory:
+        """What the registry has said since it was deployed, as far as it was read."""
+        from ..ledger.timeline import RegistryHistory
+
+        profile = self.config.profile
+        return RegistryHistory(
+            self.every_registry_rpc,
+            profile.tee_registry,
+            chain_id=profile.registry.chain_id,
+            store=self.store,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def every_registry_rpc(self) -> list[Rpc]:
+        """One reader for each configured endpoint of the registry's chain: they are compared."""
+        registry, trust = self.config.profile.registry, self.config.trust
+        urls = dict.fromkeys((*registry.rpc_urls, *trust.registry_rpc_urls))
+        return [self._rpc_of(replace(registry, rpc_urls=(url,))) for url in urls]
 
     def _registry_rpcs(self, config: ClientConfig) -> list[Rpc]:
         compared = [
@@ -259,9 +321,22 @@ class Core:
         self.lives.add(life)
         self.reconciler.wake()
 
+    def keep(self, receipt: Receipt) -> None:
+        """Keep the receipt of an answer that has just come."""
+        self.receipts.add(receipt)
+        self.ledger.record(receipt)
+
+    def revise(self, before: Receipt, after: Receipt) -> None:
+        """Keep what has become known of a receipt."""
+        self.receipts.add(after)
+        self.ledger.revise(before, after)
+
+    def _paid(self, life: OpenAuthorization, status: PaymentStatus) -> None:
+        self.ledger.payment(AuthorizationFacts.of(life), status)
+
     def _repeated(self, receipt: Receipt) -> None:
         self.receipts.add(receipt)
-        check_required(self.config, receipt)
+        check_required(self.config, receipt, facts_of_receipt(receipt))
 
     def _budget_low(self, standing: Standing) -> None:
         assert standing.total is not None  # a budget without a total is never low
@@ -279,6 +354,7 @@ class Core:
         async with AsyncExitStack() as closing:  # the last one that was pushed is closed first
             closing.push_async_callback(self.store.aclose)
             closing.push_async_callback(self.journal.leave)
+            closing.push_async_callback(self.ledger.aclose)
             closing.push_async_callback(self.http.aclose)
             if "chains" in self.__dict__:  # made at the first transaction only
                 for chain in {self.chains.payments, self.chains.registry}:

@@ -173,7 +173,7 @@ class Once:
         Raises:
             AssuranceError: Another client asked for less.
         """
-        life = await self._life(record)
+        life = await self.life_of(record.nonce)
         if life is not None:
             receipt = replace(reply.receipt, life=life, payment=life.status)
             reply = replace(reply, receipt=receipt)
@@ -202,7 +202,7 @@ class Once:
             PaymentOutcomeUnknownError: Neither; nothing is sent.
             ChainError: The chain could not be asked.
         """
-        life = await self._life(record)
+        life = await self.life_of(record.nonce)
         if life is None:
             raise _forgotten()
         if record.attempts == 1 and self._takes(life):
@@ -216,13 +216,14 @@ class Once:
         why = "it was sent twice already" if record.attempts > 1 else "its session has ended"
         raise _still_open(life, why)
 
-    async def _life(self, record: CallRecord) -> OpenAuthorization | None:
-        if record.nonce is None:
+    async def life_of(self, nonce: int | None) -> OpenAuthorization | None:
+        """Return the authorization of that nonce, as far as the journal has it."""
+        if nonce is None:
             return None
-        if self._lives.find(record.nonce) is None:
+        if self._lives.find(nonce) is None:
             await self._take_over()  # a dead client's header is had by inheriting it
-        life = self._lives.find(record.nonce)
-        if life is None and (life := await self._journal.find(record.nonce)) is not None:
+        life = self._lives.find(nonce)
+        if life is None and (life := await self._journal.find(nonce)) is not None:
             self._lives.add(life)
         return life
 

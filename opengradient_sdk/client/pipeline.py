@@ -7,19 +7,26 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..errors import APIStatusError, NetworkError, PaymentOutcomeUnknownError, Spent
+from ..errors import (
+    APIStatusError,
+    AttestationError,
+    NetworkError,
+    PaymentOutcomeUnknownError,
+    Spent,
+)
 from ..ledger.receipt import Receipt
 from ..network.connection import NodeConnection
 from ..network.records import RegistrySnapshot
 from ..payments.budget import Block
 from ..payments.sessions import SessionPool
 from ..types import Amount
-from ..verification import Assurance
+from ..verification.policy import CallFacts
 from .call import Call
 from .callbook import Errand
 from .core import Core
 from .exchange import Delivery, Exchange, Transmission
 from .opening import open_session
+from .required import facts_of
 from .routing import Router
 from .status import status_error
 from .verdict import Answered, AnswerT, conclude
@@ -112,13 +119,18 @@ class Pipeline:
             core.calls.abandoned(errand)
 
     async def _chosen(self, call: Call, errand: Errand) -> tuple[NodeConnection, RegistrySnapshot]:
-        if errand.under is not None:
-            return await self.router.stay(errand.under.tee_id)
         core, sessions = self._core, self._scope.sessions
+        facts = errand.facts = facts_of(errand.record.id, errand.record.estimate)
+        plan = core.config.require.plan(facts)
+        if errand.under is not None:
+            connection, snapshot = await self.router.stay(errand.under.tee_id)
+            if plan.attests(connection.record.pcr_hash):
+                await self._attested(connection, facts)
+            return connection, snapshot
 
         async def prepare(connection: NodeConnection) -> None:
-            if core.config.require >= Assurance.ATTESTED:
-                await core.attesting.prove(connection)
+            if plan.attests(connection.record.pcr_hash):
+                await self._attested(connection, facts)
             tee_id = connection.record.tee_id
             if sessions.current(tee_id, call.route) is None:
                 await core.take_over()  # perhaps another client has left a session of this route
@@ -129,12 +141,28 @@ class Pipeline:
                 errand.block.check_room(core.config.profile.session_cap)
             await sessions.prepare(tee_id, call.route, lambda: open_session(core, connection, call))
 
-        connection, snapshot = await self.router.choose(call.node, prepare)
+        connection, snapshot = await self.router.choose(call.node, prepare, plan.allows)
         if errand.record.estimate is None and errand.block is None:
             # the first call of a client does not know the price before it has asked a node
             cap = core.config.profile.session_cap
             errand.record.estimate = call.estimate(connection.last_opg_usd, cap)
         return connection, snapshot
+
+    async def _attested(self, connection: NodeConnection, facts: CallFacts) -> None:
+        """Have a node prove its enclave; what it does not prove is counted."""
+        core, record = self._core, connection.record
+        try:
+            await core.attesting.prove(connection)
+        except AttestationError as error:
+            if record.pcr_hash in core.config.trust.measurements:  # else it was not even asked
+                core.verifications.attestation_failed(
+                    record.tee_id, record.pcr_hash, error.short_message
+                )
+            raise
+        except NetworkError:
+            choice = core.config.require.choice(facts, record.pcr_hash)
+            core.verifications.attestation_missing(record.tee_id, choice)
+            raise
 
     def _exchange(self, connection: NodeConnection) -> Exchange:
         exchange = self._exchanges.get(connection)

@@ -46,6 +46,7 @@ class Reconciler:
         block_time: float,
         emit: Emit,
         leave: Callable[[Bytes32, str], None],
+        record: Callable[[OpenAuthorization, PaymentStatus], None],
     ) -> None:
         self._lives = lives
         self._sessions = sessions
@@ -57,6 +58,7 @@ class Reconciler:
         self._block_time = block_time
         self._emit = emit
         self._leave = leave
+        self._record = record
         self._looking = asyncio.Lock()
         self._looked_at: dict[int, float] = {}
         self._task: asyncio.Task[None] | None = None
@@ -83,6 +85,8 @@ class Reconciler:
             if _differs(status, before):
                 await self._journal.resolve(life, status)
             self._account(life, before, status)
+            if _differs(status, before):
+                self._record(life, status)
             return status
 
     async def look_up_retired(self) -> None:

@@ -63,11 +63,15 @@ class Router:
         self._reread = True
 
     async def choose(
-        self, wanted: str | None, prepare: Callable[[NodeConnection], Awaitable[object]]
+        self,
+        wanted: str | None,
+        prepare: Callable[[NodeConnection], Awaitable[object]],
+        allows: Callable[[Bytes32], bool] = lambda _: True,
     ) -> tuple[NodeConnection, RegistrySnapshot]:
         """Return a node for which ``prepare`` succeeded; up to three tries, on others if possible.
 
-        ``prepare`` may be repeated: nothing has been paid while it fails. ``wanted`` names a node.
+        ``prepare`` may be repeated: nothing has been paid while it fails. ``wanted`` names a node,
+        ``allows`` says which builds may be asked.
 
         Raises:
             RegistryUnavailableError, RegistryEmptyError, NoNodeAvailableError: No node to ask.
@@ -81,7 +85,7 @@ class Router:
             # a failed node may have been restarted: with a new id, key and certificate
             snapshot = await self._snapshot(refresh=bool(failures))
             try:
-                record = self._select(snapshot, wanted, failures)
+                record = self._select(snapshot, wanted, failures, allows)
             except NoNodeAvailableError:
                 nobody_left = True
                 if failures:  # why the last node could not be used says more than that none is left
@@ -126,7 +130,7 @@ class Router:
         Raises:
             RegistryUnavailableError, RegistryEmptyError, NoNodeAvailableError: There is none.
         """
-        return self._select(await self._snapshot(refresh=False), wanted, {})
+        return self._select(await self._snapshot(refresh=False), wanted, {}, lambda _: True)
 
     async def _snapshot(self, *, refresh: bool) -> RegistrySnapshot:
         snapshot = await self._core.registry.snapshot(refresh=refresh or self._reread)
@@ -138,11 +142,16 @@ class Router:
         snapshot: RegistrySnapshot,
         wanted: str | None,
         failures: dict[Bytes32, OpenGradientError],
+        allows: Callable[[Bytes32], bool],
     ) -> NodeRecord:
         record = self._favourite
-        if wanted is None and record is not None and self._works(record, snapshot, failures):
+        if (
+            wanted is None
+            and record is not None
+            and self._works(record, snapshot, failures, allows)
+        ):
             return record
-        record = self._drawn(snapshot, wanted, failures)
+        record = self._drawn(snapshot, wanted, failures, allows)
         if wanted is None:
             self._favourite = record
         return record
@@ -152,9 +161,11 @@ class Router:
         record: NodeRecord,
         snapshot: RegistrySnapshot,
         failures: dict[Bytes32, OpenGradientError],
+        allows: Callable[[Bytes32], bool],
     ) -> bool:
         return (
             record in snapshot.nodes
+            and allows(record.pcr_hash)
             and record.tee_id not in failures
             and not self._core.health.complaint(record.tee_id)
             and not self._is_doubted(record.tee_id)
@@ -172,11 +183,16 @@ class Router:
         snapshot: RegistrySnapshot,
         wanted: str | None,
         failures: dict[Bytes32, OpenGradientError],
+        allows: Callable[[Bytes32], bool],
     ) -> NodeRecord:
         core = self._core
         accepted = core.config.trust.measurements
         nodes = {node.tee_id for node in snapshot.nodes}
-        strange = {n.tee_id for n in snapshot.nodes if accepted and n.pcr_hash not in accepted}
+        strange = {
+            n.tee_id
+            for n in snapshot.nodes
+            if (accepted and n.pcr_hash not in accepted) or not allows(n.pcr_hash)
+        }
         left = {tee_id for tee_id in nodes if core.health.complaint(tee_id)}
         worse = {t for t in nodes if t in failures or self._is_doubted(t)}
         # with no better node, the doubtful ones are tried again

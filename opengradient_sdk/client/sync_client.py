@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from .._core.clock import Clock
 from .._core.portal import Portal
+from ..ledger.content import ContentMode
 from ..payments.budget import Budget, Money
 from ..payments.rules import PaymentRules
 from ..profiles import Profile
 from ..signers import Signer
 from ..verification.evidence import Assurance
+from ..verification.policy import Required
 from .async_client import AsyncOpenGradient
 from .config import (
     DEFAULT_TIMEOUT,
@@ -36,16 +38,20 @@ from .sync_resources import (
     SyncChains,
     SyncChat,
     SyncCompletions,
+    SyncLedgerView,
     SyncModels,
     SyncNodes,
     SyncPayments,
     SyncReceipts,
     SyncScopedClient,
+    SyncTimelineView,
     SyncWallet,
 )
 
 if TYPE_CHECKING:
+    from ..ledger.impact.lineage import AgentRun
     from .resources.policy import Policy
+    from .resources.verification import Verification
 
 R = TypeVar("R")
 
@@ -68,10 +74,11 @@ class OpenGradient:
         signer: Signer | str | None = None,
         network: Profile | str | None = None,
         budget: Budget | Money | None = None,
-        require: Assurance = Assurance.REGISTERED,
+        require: Required = Assurance.REGISTERED,
         trust: Trust | None = None,
         store: str | os.PathLike[str] | None = None,
         store_key: str | os.PathLike[str] | None = None,
+        content: ContentMode = "encrypted",
         settlement: SettlementMode = "batch",
         on_ambiguous: OnAmbiguous = "retry_same",
         timeout: float = DEFAULT_TIMEOUT,
@@ -89,6 +96,7 @@ class OpenGradient:
             trust=trust,
             store=store,
             store_key=store_key,
+            content=content,
             settlement=settlement,
             on_ambiguous=on_ambiguous,
             timeout=timeout,
@@ -105,6 +113,8 @@ class OpenGradient:
         self.receipts = SyncReceipts(lambda: client.receipts, portal)
         self.payments = SyncPayments(lambda: client.payments, portal)
         self.budget = SyncBudgetView(lambda: client.budget, portal)
+        self.timeline = SyncTimelineView(lambda: client.timeline, portal)
+        self.ledger = SyncLedgerView(lambda: client.ledger, portal)
         self.chains = SyncChains(lambda: client, portal)
 
     @property
@@ -116,6 +126,16 @@ class OpenGradient:
     def contracts(self) -> Contracts:
         """The network's contracts, typed; ``client.run(…)`` waits for one of their async reads."""
         return self._client.contracts
+
+    @property
+    def verification(self) -> Verification:
+        """How much was verified, and what failed."""
+        return self._client.verification
+
+    @staticmethod
+    def lineage(name: str | None = None, *, chain: bool = False) -> AgentRun:
+        """Return a context manager for a whole agent run; see ``AsyncOpenGradient.lineage``."""
+        return AsyncOpenGradient.lineage(name, chain=chain)
 
     @property
     def policy(self) -> Policy:

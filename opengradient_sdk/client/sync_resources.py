@@ -18,11 +18,13 @@ from .reply import ParsedReply, Reply
 from .resources.budget import BudgetView
 from .resources.chat import Chat
 from .resources.completions import Completions
+from .resources.ledger import LedgerView
 from .resources.models import Models
 from .resources.nodes import Nodes
 from .resources.payments import Payments
 from .resources.receipts import Receipts
-from .resources.requests import Messages
+from .resources.requests import Messages, Parents
+from .resources.timeline import TimelineView
 from .resources.wallet import Wallet
 from .scoped import ScopedClient
 from .stream import ChatStream
@@ -94,6 +96,7 @@ class SyncChat(Twin[Chat]):
         node: str | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
+        parents: Parents = None,
     ) -> SyncChatStream:
         """Return a stream to be used with ``with``; see ``Chat.stream``."""
         stream = self.find().stream(
@@ -110,6 +113,7 @@ class SyncChat(Twin[Chat]):
             node=node,
             timeout=timeout,
             idempotency_key=idempotency_key,
+            parents=parents,
         )
         return SyncChatStream(stream, self.portal)
 
@@ -125,6 +129,7 @@ class SyncChat(Twin[Chat]):
         node: str | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
+        parents: Parents = None,
     ) -> ParsedReply[M]:
         """Return a verified answer as an object of a pydantic class; see ``Chat.parse``."""
         return self.portal.call(
@@ -138,6 +143,7 @@ class SyncChat(Twin[Chat]):
                 node=node,
                 timeout=timeout,
                 idempotency_key=idempotency_key,
+                parents=parents,
             )
         )
 
@@ -152,6 +158,24 @@ class SyncModels(Twin[Models]):
     """``client.models`` without ``await``."""
 
     list = Blocking(Models.list)
+
+
+class SyncTimelineView(Twin[TimelineView]):
+    """``client.timeline`` without ``await``."""
+
+    at = Blocking(TimelineView.at)
+    versions = Blocking(TimelineView.versions)
+    moment = Blocking(TimelineView.moment)
+    during = Blocking(TimelineView.during)
+    history = Blocking(TimelineView.history)
+    impact = Blocking(TimelineView.impact)
+
+
+class SyncLedgerView(Twin[LedgerView]):
+    """``client.ledger`` without ``await``."""
+
+    check = Blocking(LedgerView.check)
+    checkpoint = Blocking(LedgerView.checkpoint)
 
 
 class SyncNodes(Twin[Nodes]):
@@ -180,6 +204,8 @@ class SyncReceipts(Twin[Receipts]):
     list = Blocking(Receipts.list)
     refresh = Blocking(Receipts.refresh)
     wait = Blocking(Receipts.wait)
+    export = Blocking(Receipts.export)
+    forget = Blocking(Receipts.forget)
 
 
 class SyncPayments(Twin[Payments]):

@@ -25,12 +25,13 @@ from ..verification import (
     uncovered_request,
     verify_answer,
 )
+from ..verification.policy import CallFacts
 from .call import Call
 from .callbook import Errand, receipt_id_of
 from .core import Core
 from .exchange import Delivery
 from .reply import Usage, is_json_object
-from .required import check_required
+from .required import check_required, facts_of
 
 
 class Output(Protocol):
@@ -116,8 +117,8 @@ def conclude(
         resent=delivery.resent,
         maybe_billed=Amount(errand.record.maybe_billed),
         as_of=core.clock.now(),
-        parents=call.parents,
-        run=call.run,
+        parents=call.lineage.parents,
+        run=call.lineage.run,
         registered=RegistryFacts(
             snapshot.chain_id,
             snapshot.registry,
@@ -125,14 +126,23 @@ def conclude(
             snapshot.block_hash,
             snapshot.block_timestamp,
             snapshot.rpc_urls,
-            record,
+            snapshot.find(record.tee_id) or record,
         ),
         attested=core.attesting.document(record),
         content=None if verdict.output is None else Content(call.body, verdict.output.signed_text),
         life=life,
     )
-    core.receipts.add(receipt)
-    _require(core, receipt, verdict)
+    core.keep(receipt)
+    call.lineage.answered(receipt.id)
+    facts = errand.facts or facts_of(errand.record.id, errand.record.estimate)
+    core.verifications.add(
+        receipt.evidence,
+        choice=core.config.require.choice(facts, record.pcr_hash),
+        receipt_id=receipt.id,
+        tee_id=record.tee_id,
+        pcr_hash=record.pcr_hash,
+    )
+    _require(core, facts, receipt, verdict)
     assert verdict.output is not None  # a reader that failed has been raised
     return verdict.output, receipt
 
@@ -194,9 +204,9 @@ def _cost(
     return cost_atoms(call.price, usage.prompt_tokens, usage.completion_tokens, opg_usd)
 
 
-def _require(core: Core, receipt: Receipt, verdict: _Verdict[AnswerT]) -> None:
-    required, failure = core.config.require, verdict.failure
-    if failure is not None and (required > Assurance.UNVERIFIED or verdict.output is None):
+def _require(core: Core, facts: CallFacts, receipt: Receipt, verdict: _Verdict[AnswerT]) -> None:
+    failure, floor = verdict.failure, core.config.require.floor
+    if failure is not None and (floor > Assurance.UNVERIFIED or verdict.output is None):
         core.leave(receipt.tee_id, failure.short_message)
         raise type(failure)(
             failure.short_message,
@@ -206,7 +216,7 @@ def _require(core: Core, receipt: Receipt, verdict: _Verdict[AnswerT]) -> None:
             spent=Spent.YES,
             amount=receipt.cost,
         ) from failure
-    check_required(core.config, receipt)
+    check_required(core.config, receipt, facts)
 
 
 def _with_usage(

@@ -62,6 +62,7 @@ class CallWork:
             BudgetExceededError: A limit does not allow the call; nothing was signed or sent.
             LedgerError: It cannot be written down; nothing was sent.
         """
+        self.core.ledger.require_writable()
         errand = await self._errand(call)
         estimate = errand.record.estimate
         try:

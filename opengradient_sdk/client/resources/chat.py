@@ -11,7 +11,7 @@ from ..parsing import parse_as, response_format_for
 from ..reply import ParsedReply, Reply
 from ..stream import ChatStream
 from ..work import CallWork
-from .requests import ChatRequest, Messages
+from .requests import ChatRequest, Messages, Parents
 
 if TYPE_CHECKING:
     import pydantic
@@ -43,6 +43,7 @@ class Chat:
         node: str | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
+        parents: Parents = None,
     ) -> Reply:
         """Return a verified answer with its receipt.
 
@@ -71,6 +72,8 @@ class Chat:
             idempotency_key: A text that names this one call, in every process with this store.
                 Called again with it, also after a crash, the stored answer is returned or the
                 open attempt joined; nothing is paid twice.
+            parents: The receipts (or their ids) whose answers this question was made from. They
+                are written down, so that ``client.timeline.impact`` finds what came of an answer.
 
         Raises:
             ConfigurationError: The request is not one that a node could answer; nothing was sent.
@@ -97,7 +100,12 @@ class Chat:
             web_search=web_search,
         )
         call = request.call(
-            self._work.core, tag=tag, node=node, timeout=timeout, key=idempotency_key
+            self._work.core,
+            tag=tag,
+            node=node,
+            timeout=timeout,
+            key=idempotency_key,
+            parents=parents,
         )
         return await self._work.chat(call)
 
@@ -117,6 +125,7 @@ class Chat:
         node: str | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
+        parents: Parents = None,
     ) -> ChatStream:
         """Return a stream to be used with ``async with``; its text is provisional until the end.
 
@@ -147,7 +156,12 @@ class Chat:
             stream=True,
         )
         call = request.call(
-            self._work.core, tag=tag, node=node, timeout=timeout, key=idempotency_key
+            self._work.core,
+            tag=tag,
+            node=node,
+            timeout=timeout,
+            key=idempotency_key,
+            parents=parents,
         )
         return self._work.stream(call)
 
@@ -201,6 +215,7 @@ class Chat:
         node: str | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
+        parents: Parents = None,
     ) -> ParsedReply[M]:
         """Return a verified answer as an object of a pydantic class.
 
@@ -233,6 +248,7 @@ class Chat:
             node=node,
             timeout=timeout,
             idempotency_key=idempotency_key,
+            parents=parents,
         )
         return ParsedReply(parse_as(response_model, reply), reply)
 

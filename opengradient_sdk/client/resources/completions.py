@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..reply import Reply
 from ..work import CallWork
-from .requests import CompletionRequest
+from .requests import CompletionRequest, Parents
 
 
 class Completions:
@@ -27,6 +27,7 @@ class Completions:
         node: str | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
+        parents: Parents = None,
     ) -> Reply:
         """Return a verified continuation of ``prompt`` with its receipt.
 
@@ -47,6 +48,7 @@ class Completions:
             idempotency_key: A text that names this one call, in every process with this store.
                 Called again with it, also after a crash, the stored answer is returned or the
                 open attempt joined; nothing is paid twice.
+            parents: The receipts (or their ids) whose answers this prompt was made from.
 
         Raises:
             OpenGradientError: As ``chat.create``.
@@ -60,5 +62,12 @@ class Completions:
             model=model, prompt=prompt, max_tokens=max_tokens, temperature=temperature, stop=stop
         )
         return await self._work.completion(
-            request.call(self._work.core, tag=tag, node=node, timeout=timeout, key=idempotency_key)
+            request.call(
+                self._work.core,
+                tag=tag,
+                node=node,
+                timeout=timeout,
+                key=idempotency_key,
+                parents=parents,
+            )
         )

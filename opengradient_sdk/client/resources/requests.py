@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Final, TypeAlias
 
 from ...errors import ConfigurationError
+from ...ledger.impact.lineage import Lineage
+from ...ledger.receipt import Receipt
 from ...payments.pricing import DEFAULT_COMPLETION_TOKENS, model_price
 from ...verification import wire_chat_request, wire_completion_request
 from ..call import CHAT_ROUTE, COMPLETION_ROUTE, Call, bare_model, encode
@@ -16,6 +18,7 @@ from ..core import Core
 _LONGEST_KEY: Final = 255
 Message: TypeAlias = Mapping[str, object]
 Messages: TypeAlias = str | Sequence[Message]
+Parents: TypeAlias = Sequence[Receipt | str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class ChatRequest:
         node: str | None = None,
         timeout: float | None = None,
         key: str | None = None,
+        parents: Parents = None,
     ) -> Call:
         """Return the call for this request.
 
@@ -63,7 +67,15 @@ class ChatRequest:
         if self.stream:
             body["stream"] = True
         return _call(
-            core, CHAT_ROUTE, body, self.max_tokens, tag=tag, node=node, timeout=timeout, key=key
+            core,
+            CHAT_ROUTE,
+            body,
+            self.max_tokens,
+            tag=tag,
+            node=node,
+            timeout=timeout,
+            key=key,
+            parents=parents,
         )
 
 
@@ -85,6 +97,7 @@ class CompletionRequest:
         node: str | None = None,
         timeout: float | None = None,
         key: str | None = None,
+        parents: Parents = None,
     ) -> Call:
         """Return the call for this request.
 
@@ -94,7 +107,15 @@ class CompletionRequest:
         body = wire_completion_request({**asdict(self), "model": bare_model(self.model)})
         longest = self.max_tokens or DEFAULT_COMPLETION_TOKENS
         return _call(
-            core, COMPLETION_ROUTE, body, longest, tag=tag, node=node, timeout=timeout, key=key
+            core,
+            COMPLETION_ROUTE,
+            body,
+            longest,
+            tag=tag,
+            node=node,
+            timeout=timeout,
+            key=key,
+            parents=parents,
         )
 
 
@@ -108,6 +129,7 @@ def _call(
     node: str | None,
     timeout: float | None,
     key: str | None,
+    parents: Parents,
 ) -> Call:
     if timeout is not None:
         check_timeout(timeout)
@@ -125,6 +147,7 @@ def _call(
         node=node,
         key=key,
         longest=longest,
+        lineage=Lineage.here(parents),
     )
 
 

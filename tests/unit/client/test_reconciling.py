@@ -66,6 +66,7 @@ class Desk:
         self.lives = Lives(self.clock, self.client.journal.note, self.conduct)
         self.pool = SessionPool(self.clock, self.client.supervisor, self.lives)
         self.rests: list[float] = []
+        self.recorded: list[tuple[int, PaymentStatus]] = []
         self.rested = asyncio.Event()
         self.reconciler = Reconciler(
             lives=self.lives,
@@ -78,6 +79,7 @@ class Desk:
             block_time=BLOCK_TIME,
             emit=self.events.append,
             leave=lambda tee_id, why: self.left.append((tee_id, why)),
+            record=lambda life, status: self.recorded.append((life.nonce, status)),
         )
 
     async def signed(self, nonce: int = 1, *, retired: bool = True) -> OpenAuthorization:
