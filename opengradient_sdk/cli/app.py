@@ -8,7 +8,9 @@ from typing import Annotated
 import rich
 import typer
 
-from . import devnet
+from . import devnet, ledger
+from .impact import impact
+from .verify import verify
 
 app = typer.Typer(
     name="ogsdk",
@@ -17,6 +19,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals hold keys
 )
 app.add_typer(devnet.app, name="devnet")
+app.add_typer(ledger.app, name="ledger")
+app.command()(verify)
+app.command()(impact)
 
 
 def _show_version(asked: bool) -> None:
