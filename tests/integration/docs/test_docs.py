@@ -27,11 +27,12 @@ from .pages import ROOT, Block, blocks, run
 
 LOWER_LAYER = ROOT / "docs" / "lower-layer.md"
 RAW_TRANSACTIONS = ROOT / "docs" / "raw-transactions.md"
+CHOOSING = ROOT / "docs" / "choosing-what-to-verify.md"
 DEVNET = ROOT / "docs" / "devnet.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("page", [LOWER_LAYER, RAW_TRANSACTIONS], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [LOWER_LAYER, RAW_TRANSACTIONS, CHOOSING], ids=lambda page: page.name)
 async def test_what_is_done_by_hand(page: Path):
     namespace: dict[str, Any] = {"stack": AsyncExitStack()}
     try:
