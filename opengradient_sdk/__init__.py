@@ -19,11 +19,23 @@ if TYPE_CHECKING:
     from .devnet import Devnet
     from .errors import OpenGradientError, Spent
     from .ledger import DataProof, DataState, DataStatus, Receipt
+    from .ledger.bundle import BundleReport, verify_bundle
     from .payments import Budget, NotChargedProof, PaymentRules, PaymentState, PaymentStatus
     from .profiles import Profile
     from .signers import DigestSigner, LocalSigner, RemoteSigner, Signer
     from .types import Address, Amount, Bytes32, TxReceipt, TxRequest
     from .verification import Assurance, Check, CheckStatus, Evidence
+    from .verification.policy import (
+        Above,
+        AllOf,
+        AnyOf,
+        AtLeast,
+        Covered,
+        PcrIn,
+        Policy,
+        Sample,
+        UnsafeNoVerification,
+    )
 
 __version__ = "0.1.0"
 
@@ -39,25 +51,34 @@ __getattr__ = lazy_names(
         "devnet": "Devnet",
         "errors": "OpenGradientError Spent",
         "ledger": "DataProof DataState DataStatus Receipt",
+        "ledger.bundle": "BundleReport verify_bundle",
         "payments": "Budget NotChargedProof PaymentRules PaymentState PaymentStatus",
         "profiles": "Profile",
         "signers": "DigestSigner LocalSigner RemoteSigner Signer",
         "types": "Address Amount Bytes32 TxReceipt TxRequest",
         "verification.evidence": "Assurance Check CheckStatus Evidence",
+        "verification.policy": "Above AllOf AnyOf AtLeast Covered PcrIn Policy Sample "
+        "UnsafeNoVerification",
     },
 )
 
 __all__ = [
+    "Above",
     "Address",
+    "AllOf",
     "Amount",
+    "AnyOf",
     "Assurance",
     "AsyncOpenGradient",
+    "AtLeast",
     "Budget",
+    "BundleReport",
     "Bytes32",
     "Chain",
     "ChatStream",
     "Check",
     "CheckStatus",
+    "Covered",
     "DataProof",
     "DataState",
     "DataStatus",
@@ -72,15 +93,20 @@ __all__ = [
     "PaymentRules",
     "PaymentState",
     "PaymentStatus",
+    "PcrIn",
+    "Policy",
     "Profile",
     "Receipt",
     "RemoteSigner",
     "Reply",
+    "Sample",
     "Signer",
     "Spent",
     "Trust",
     "TxReceipt",
     "TxRequest",
+    "UnsafeNoVerification",
+    "verify_bundle",
 ]
 
 

@@ -13,7 +13,6 @@ from .outcome import told
 
 if TYPE_CHECKING:
     from ..client.config import Trust
-    from ..ledger.bundle import BundleReport
 
 _LARGEST = 64 * 1024 * 1024
 """Bytes that are read of a bundle; a longer one is refused as not whole."""
@@ -38,12 +37,11 @@ def verify(
     Exits with 0 if no check failed, with 1 if it is refused, with 2 if it cannot be looked at.
     """
     with told():
+        from ..client.verifying import verify_on_chain
         from ..ledger.bundle import verify_bundle
 
-        text = _read(bundle)
-        report = verify_bundle(text, _trust(measurement or (), root))
-        if online:
-            report = asyncio.run(_online(report))
+        text, trust = _read(bundle), _trust(measurement or [], root)
+        report = asyncio.run(verify_on_chain(text, trust)) if online else verify_bundle(text, trust)
         print(report.explain())
 
 
@@ -54,7 +52,7 @@ def _read(path: Path) -> bytes:
         return file.read(_LARGEST)
 
 
-def _trust(measurements: list[str] | tuple[()], root: Path | None) -> Trust:
+def _trust(measurements: list[str], root: Path | None) -> Trust:
     from ..client.config import Trust
     from ..types import Bytes32
 
@@ -62,10 +60,3 @@ def _trust(measurements: list[str] | tuple[()], root: Path | None) -> Trust:
         measurements=frozenset(Bytes32(one) for one in measurements),
         attestation_root=None if root is None else root.read_bytes(),
     )
-
-
-async def _online(report: BundleReport) -> BundleReport:
-    from ..client.config import profile_of
-    from ..client.verifying import verify_on_chain
-
-    return await verify_on_chain(report, profile_of(None))
