@@ -15,7 +15,6 @@ from .._core.tasks import Supervisor
 from .._core.vault import Vault
 from ..chain.outbox.schema import SCHEMA as OUTBOX_SCHEMA
 from ..chain.rpc import Rpc
-from ..ledger.book import ReceiptBook
 from ..ledger.ledger import Ledger
 from ..ledger.receipt import AuthorizationFacts, Receipt
 from ..ledger.schema import SCHEMA as LEDGER_SCHEMA
@@ -140,7 +139,6 @@ class Core:
             leave=self.leave,
             record=self._paid,
         )
-        self.receipts = ReceiptBook()
         self.ledger = Ledger(
             self.store,
             self.vault,
@@ -321,21 +319,10 @@ class Core:
         self.lives.add(life)
         self.reconciler.wake()
 
-    def keep(self, receipt: Receipt) -> None:
-        """Keep the receipt of an answer that has just come."""
-        self.receipts.add(receipt)
-        self.ledger.record(receipt)
-
-    def revise(self, before: Receipt, after: Receipt) -> None:
-        """Keep what has become known of a receipt."""
-        self.receipts.add(after)
-        self.ledger.revise(before, after)
-
     def _paid(self, life: OpenAuthorization, status: PaymentStatus) -> None:
         self.ledger.payment(AuthorizationFacts.of(life), status)
 
     def _repeated(self, receipt: Receipt) -> None:
-        self.receipts.add(receipt)
         check_required(self.config, receipt, facts_of_receipt(receipt))
 
     def _budget_low(self, standing: Standing) -> None:

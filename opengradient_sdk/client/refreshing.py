@@ -35,9 +35,7 @@ class Refreshing:
         Raises:
             LedgerError: There is none of that id.
         """
-        receipt_id = receipt if isinstance(receipt, str) else receipt.id
-        known = self._core.receipts.find(receipt_id)
-        return await self._core.ledger.get(receipt_id) if known is None else known
+        return await self._core.ledger.get(receipt if isinstance(receipt, str) else receipt.id)
 
     async def refresh(self, receipt: Receipt) -> Receipt:
         """Return the receipt with all that the chains say now.
@@ -59,7 +57,7 @@ class Refreshing:
                 except (ChainError, RegistryUnavailableError) as error:
                     failure = failure or error
             fresh = replace(fresh, as_of=self._core.clock.now())
-            self._core.revise(before, fresh)
+            self._core.ledger.revise(before, fresh)
         if failure is not None:
             raise failure
         return fresh

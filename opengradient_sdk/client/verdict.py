@@ -132,7 +132,7 @@ def conclude(
         content=None if verdict.output is None else Content(call.body, verdict.output.signed_text),
         life=life,
     )
-    core.keep(receipt)
+    core.ledger.record(receipt)
     call.lineage.answered(receipt.id)
     facts = errand.facts or facts_of(errand.record.id, errand.record.estimate)
     core.verifications.add(

@@ -8,7 +8,6 @@ from .._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .anchors import FileAnchor, WebhookAnchor, anchor_request, anchored_digest
-    from .book import ReceiptBook
     from .checking import check_ledger
     from .checkpoints import Checkpoint
     from .content import ContentMode
@@ -33,7 +32,6 @@ __all__ = [
     "Ledger",
     "LedgerReport",
     "Receipt",
-    "ReceiptBook",
     "ReceiptQuery",
     "RegistryFacts",
     "WebhookAnchor",
@@ -48,7 +46,6 @@ __getattr__ = lazy_names(
         "receipt": "AuthorizationFacts Receipt",
         "data_status": "DataProof DataState DataStatus",
         "facts": "AttestedDocument Content RegistryFacts",
-        "book": "ReceiptBook",
         "content": "ContentMode",
         "ledger": "Ledger",
         "query": "ReceiptQuery",

@@ -62,12 +62,10 @@ class Receipts:
         Raises:
             LedgerError: The store cannot be read.
         """
-        core = self._work.core
         query = ReceiptQuery(
             since=since, until=until, model=model, tag=tag, run=run, tee_id=tee_id, limit=limit
         )
-        found = await core.ledger.select(query)
-        return tuple(core.receipts.find(receipt.id) or receipt for receipt in found)
+        return await self._work.core.ledger.select(query)
 
     async def refresh(self, receipt: Receipt | str) -> Receipt:
         """Return the receipt with what has come since: payment, data, and the build's standing.
@@ -182,7 +180,6 @@ class Receipts:
         known = await self._refreshing.known(receipt)
         await core.ledger.forget(known.id)
         await core.journal.forget(call_id_of(known.id))
-        core.receipts.discard(known.id)
 
     async def _at_least(self, receipt: Receipt, assurance: Assurance) -> Receipt:
         if assurance > receipt.assurance and assurance >= Assurance.ATTESTED:
