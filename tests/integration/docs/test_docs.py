@@ -32,7 +32,9 @@ DEVNET = ROOT / "docs" / "devnet.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("page", [LOWER_LAYER, RAW_TRANSACTIONS, CHOOSING], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [LOWER_LAYER, RAW_TRANSACTIONS, CHOOSING], ids=lambda page: page.name
+)
 async def test_what_is_done_by_hand(page: Path):
     namespace: dict[str, Any] = {"stack": AsyncExitStack()}
     try:
