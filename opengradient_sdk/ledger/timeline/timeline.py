@@ -146,6 +146,12 @@ class Timeline:
         if pcr_hash is not None:
             return (pcr_hash,)
         found = [one.pcr_hash for one in self.versions() if version in one.names]
+        # an approval that a reorg took back stood while nodes of it may have answered
+        found += [
+            event.subject
+            for event in self.taken_back
+            if event.kind is EventKind.APPROVED and event.label == version
+        ]
         if not found:
             names = dict.fromkeys(name for one in self.versions() for name in one.names)
             raise ConfigurationError(
