@@ -125,9 +125,7 @@ def _shown(found: Impact, form: Form) -> str:
 
 
 def _report(found: Impact, timeline: Timeline | None) -> str:
-    from ..ledger.impact import report
+    from ..ledger.impact import builds_in, report
 
-    wanted = {output.pcr_hash for output in found.outputs} | (found.query.pcr_hashes or frozenset())
     versions = () if timeline is None else timeline.versions()
-    builds = [version for version in versions if version.pcr_hash in wanted]
-    return report(found, builds=builds)
+    return report(found, builds=builds_in(found, versions))

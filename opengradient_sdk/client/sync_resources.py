@@ -169,6 +169,7 @@ class SyncTimelineView(Twin[TimelineView]):
     during = Blocking(TimelineView.during)
     history = Blocking(TimelineView.history)
     impact = Blocking(TimelineView.impact)
+    report = Blocking(TimelineView.report)
 
 
 class SyncLedgerView(Twin[LedgerView]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...errors import ConfigurationError
 from ...ledger.receipt import Receipt
@@ -12,6 +12,9 @@ from ..work import CallWork
 if TYPE_CHECKING:
     from ...ledger.impact import Impact
     from ...ledger.timeline import Held, Moment, Time, Timeline, Validity, Version
+
+_MOST_OPEN: Final = 1_000
+"""Receipts of which a report says what is open."""
 
 
 class TimelineView:
@@ -134,3 +137,22 @@ class TimelineView:
         )
         await core.ledger.flushed()
         return await impact(core.store, query, as_of=core.clock.now())
+
+    async def report(self, impact: Impact) -> str:
+        """Return an impact as what one hands to an auditor: Markdown that stands by itself.
+
+        It has the builds by the registry's history, and what the receipts list as still open.
+
+        Raises:
+            LedgerError: The ledger could not be read.
+        """
+        from ...ledger.impact import builds_in, report
+
+        core = self._work.core
+        timeline = await core.history.timeline()
+        receipts = [await core.ledger.get(one.id) for one in impact.touched[:_MOST_OPEN]]
+        return report(
+            impact,
+            builds=builds_in(impact, timeline.versions()),
+            unresolved={one.id: one.unresolved for one in receipts if one.unresolved},
+        )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..._core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .auditing import report
+    from .auditing import builds_in, report
     from .drawing import tree
     from .findings import Calls, Impact, Mark, Touched, TouchedPayment
     from .flowchart import mermaid
@@ -27,6 +27,7 @@ __all__ = [
     "Touched",
     "TouchedPayment",
     "agent_run",
+    "builds_in",
     "current_run",
     "impact",
     "mermaid",
@@ -39,7 +40,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "auditing": "report",
+        "auditing": "builds_in report",
         "drawing": "tree",
         "findings": "Calls Impact Mark Touched TouchedPayment",
         "flowchart": "mermaid",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -45,6 +45,12 @@ def report(
         _limits(impact),
     )
     return "\n".join(line for section in sections for line in (*section, "")).rstrip() + "\n"
+
+
+def builds_in(impact: Impact, versions: Iterable[Version]) -> Sequence[Version]:
+    """Return the versions that an impact is about: those asked for, and those of its outputs."""
+    wanted = {output.pcr_hash for output in impact.outputs} | (impact.query.pcr_hashes or set())
+    return [version for version in versions if version.pcr_hash in wanted]
 
 
 def _question(impact: Impact) -> Iterator[str]:
