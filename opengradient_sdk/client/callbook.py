@@ -130,7 +130,8 @@ class CallBook:
             record.reason = _reason(error)
             self._lines.change(record)
         elif record.attempts == 0 or (
-            isinstance(error, OpenGradientError) and error.spent is Spent.NO
+            # a copy of before may have been billed, however this one failed
+            errand.lost == 0 and isinstance(error, OpenGradientError) and error.spent is Spent.NO
         ):
             self._end(errand, CallState.FAILED, _reason(error), cost=0)
         else:

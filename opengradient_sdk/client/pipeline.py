@@ -16,11 +16,12 @@ from ..errors import (
 )
 from ..ledger.receipt import Receipt
 from ..network.connection import NodeConnection
-from ..network.records import RegistrySnapshot
+from ..network.records import NodeRecord, RegistrySnapshot
 from ..payments.budget import Block
 from ..payments.sessions import SessionPool
+from ..payments.state import OpenAuthorization
 from ..types import Amount
-from ..verification.policy import CallFacts
+from ..verification.policy import CallFacts, Plan
 from .call import Call
 from .callbook import Errand
 from .core import Core
@@ -123,10 +124,7 @@ class Pipeline:
         facts = errand.facts = facts_of(errand.record.id, errand.record.estimate)
         plan = core.config.require.plan(facts)
         if errand.under is not None:
-            connection, snapshot = await self.router.stay(errand.under.tee_id)
-            if plan.attests(connection.record.pcr_hash):
-                await self._attested(connection, facts)
-            return connection, snapshot
+            return await self._stayed(errand.under, plan, facts)
 
         async def prepare(connection: NodeConnection) -> None:
             if plan.attests(connection.record.pcr_hash):
@@ -146,6 +144,29 @@ class Pipeline:
             # the first call of a client does not know the price before it has asked a node
             cap = core.config.profile.session_cap
             errand.record.estimate = call.estimate(connection.last_opg_usd, cap)
+        return connection, snapshot
+
+    async def _stayed(
+        self, under: OpenAuthorization, plan: Plan, facts: CallFacts
+    ) -> tuple[NodeConnection, RegistrySnapshot]:
+        """Return the node that a call was sent to before, if it may still be asked.
+
+        Raises:
+            PaymentOutcomeUnknownError: It may not; the call may have been billed.
+        """
+        try:
+            connection, snapshot = await self.router.stay(under.tee_id)
+            _check_allowed(plan, connection.record)
+            if plan.attests(connection.record.pcr_hash):
+                await self._attested(connection, facts)
+        except (NetworkError, AttestationError) as error:
+            raise PaymentOutcomeUnknownError(
+                "the call was sent before, it is not known whether it was billed, and it cannot "
+                f"be sent again: {error.short_message}",
+                hint="Nothing was sent now. Ask again with this key when the node can be asked.",
+                spent=Spent.MAYBE,
+                amount=Amount(under.cap),
+            ) from error
         return connection, snapshot
 
     async def _attested(self, connection: NodeConnection, facts: CallFacts) -> None:
@@ -179,6 +200,11 @@ class Pipeline:
                 emit=core.emit,
             )
         return exchange
+
+
+def _check_allowed(plan: Plan, record: NodeRecord) -> None:
+    if not plan.allows(record.pcr_hash):
+        raise AttestationError(f"node {record.tee_id} runs {record.pcr_hash}, which is refused")
 
 
 def _refused(delivery: Delivery, body: bytes) -> APIStatusError:

@@ -68,8 +68,10 @@ class Reconciler:
         if self._lives.unresolved and (self._task is None or self._task.done()):
             self._task = self._supervisor.spawn(self._follow(), name="reconcile payments")
 
-    async def look_up(self, life: OpenAuthorization) -> PaymentStatus:
+    async def look_up(self, life: OpenAuthorization, *, ours: bool = True) -> PaymentStatus:
         """Ask the chain about an authorization, and free its budget when the chain has spoken.
+
+        What another client counts is not ``ours``: nothing is concluded about its node.
 
         Raises:
             ChainError: The chain could not be asked.
@@ -77,16 +79,19 @@ class Reconciler:
         """
         async with self._looking:
             before = life.status
-            if before.is_last_word:
+            if before.is_last_word and not before.is_summary:
                 return before
             watcher = self._watcher()
             status = await watcher.status(watcher.claim_of(life))
+            if before.is_last_word and not status.is_last_word:
+                return before  # an endpoint that lags takes nothing back that was final
             self._looked_at[life.nonce] = self._clock.now()
-            if _differs(status, before):
+            if differs(status, before):
                 await self._journal.resolve(life, status)
-            self._account(life, before, status)
-            if _differs(status, before):
-                self._record(life, status)
+            if ours:
+                self._account(life, before, status)
+                if differs(status, before):
+                    self._record(life, status)
             return status
 
     async def look_up_retired(self) -> None:
@@ -148,8 +153,8 @@ class Reconciler:
             _log.info("payment %s is not resolved yet: %s", life.nonce, error.short_message)
 
 
-def _differs(status: PaymentStatus, before: PaymentStatus) -> bool:
-    """Whether the chain says something else, or the same in another block."""
+def differs(status: PaymentStatus, before: PaymentStatus) -> bool:
+    """Return whether the chain says something else, or the same in another block."""
     return (status.state, status.transaction, status.block_hash, status.final) != (
         before.state,
         before.transaction,

@@ -11,12 +11,13 @@ from weakref import WeakValueDictionary
 from ..errors import ChainError, LedgerError, RegistryUnavailableError
 from ..ledger.data import individual_blob_check
 from ..ledger.data_status import DataState
-from ..ledger.receipt import AuthorizationFacts, Receipt
+from ..ledger.receipt import Receipt
 from ..payments.state import OpenAuthorization
 from ..payments.status import PaymentStatus
 from ..types import Amount
 from ..verification import Assurance, Check, CheckStatus
 from .core import Core
+from .reconciling import differs
 
 Step: TypeAlias = Callable[[Receipt], Awaitable[Receipt]]
 _SETTLING = (DataState.PROMISED, DataState.SETTLED, DataState.OVERDUE)
@@ -56,8 +57,8 @@ class Refreshing:
                     fresh = await step(fresh)
                 except (ChainError, RegistryUnavailableError) as error:
                     failure = failure or error
-            fresh = replace(fresh, as_of=self._core.clock.now())
-            self._core.ledger.revise(before, fresh)
+            if _told(fresh) != _told(before):  # heads of chains move on and tell nothing new
+                self._core.ledger.revise(before, fresh)
         if failure is not None:
             raise failure
         return fresh
@@ -66,27 +67,42 @@ class Refreshing:
         """Add what the payments chain says of the session's charge."""
         core = self._core
         life = await self.life_of(receipt)
-        status = await core.reconciler.look_up(life)
+        status = receipt.payment
+        if not status.is_last_word or status.is_summary:
+            status = await core.reconciler.look_up(life, ours=_is_ours(life))
+        facts = replace(
+            receipt.authorization,
+            served=Amount(life.served),
+            calls=life.calls,
+            unpriced=life.unpriced,
+            resent=life.resent,
+        )
+        if differs(status, receipt.payment) and not _is_ours(life):
+            core.ledger.payment(facts, status)  # of ours, the reconciler has it written
         check = charge_check(life, status)
         if check.status is CheckStatus.FAILED:
             core.leave(life.tee_id, check.reason)
         return replace(
             receipt,
             payment=status,
-            authorization=AuthorizationFacts.of(life),
+            authorization=facts,
             evidence=receipt.evidence.with_(check),
+            as_of=core.clock.now(),
             life=life,
         )
 
     async def life_of(self, receipt: Receipt) -> OpenAuthorization:
-        """Return the authorization that paid for it.
+        """Return the authorization that paid for it: this client's own, or as the journal has it.
 
         Raises:
             LedgerError: The journal does not have it.
         """
-        if receipt.life is not None:
-            return receipt.life
-        life = await self._core.once.life_of(receipt.authorization.nonce)
+        core, nonce = self._core, receipt.authorization.nonce
+        known = receipt.life or core.lives.find(nonce)
+        if known is not None and _is_ours(known):
+            return known
+        # what another client counts in it changes all the time: it is read anew
+        life = await core.journal.find(nonce)
         if life is None:
             raise LedgerError(
                 f"receipt {receipt.id} has no authorization to ask about",
@@ -94,11 +110,17 @@ class Refreshing:
             )
         return life
 
+    def retire(self, life: OpenAuthorization) -> None:
+        """Let a session of this client take no further call, so that the node can settle it."""
+        if _is_ours(life):
+            self._core.lives.retire(life)
+
     async def data(self, receipt: Receipt) -> Receipt:
         """Add what the relay's chain says of the hashes."""
         if receipt.data.state not in _SETTLING:
             return receipt
-        fresh = replace(receipt, data=await self._core.data_watcher.status(receipt))
+        status = await self._core.data_watcher.status(receipt)
+        fresh = replace(receipt, data=status, as_of=self._core.clock.now())
         proof = fresh.data.proof
         if proof is None or proof.mode != "individual":
             return fresh
@@ -113,7 +135,7 @@ class Refreshing:
         evidence = receipt.evidence
         for check in timeline.later(receipt):
             evidence = evidence.with_(check)
-        return replace(receipt, evidence=evidence)
+        return replace(receipt, evidence=evidence, as_of=core.clock.now())
 
     async def attested(self, receipt: Receipt) -> Receipt:
         """Add the node's attestation, from a document that it makes now for the same key.
@@ -154,6 +176,14 @@ def charge_check(life: OpenAuthorization, status: PaymentStatus) -> Check:
             f"charged {status.amount}; the calls sum to {served} without {unknown}",
             source,
         )
+    if status.amount > served and life.shared:
+        return Check(
+            name,
+            CheckStatus.NOT_CHECKED,
+            f"charged {status.amount}; the calls that the journal has sum to {served}, and another "
+            "client may have made more",
+            source,
+        )
     if status.amount > served:
         return Check(
             name,
@@ -167,3 +197,19 @@ def charge_check(life: OpenAuthorization, status: PaymentStatus) -> Check:
         f"charged {status.amount} for {life.calls} call(s) that cost {served}",
         source,
     )
+
+
+def _told(receipt: Receipt) -> tuple[object, ...]:
+    """Return what of a receipt is worth an entry in the ledger when it changes."""
+    payment = receipt.payment
+    return (
+        (payment.state, payment.transaction, payment.block_hash, payment.final),
+        (receipt.data.state, receipt.data.proof),
+        {check.name: check.status for check in receipt.evidence.checks},
+        receipt.attested,
+    )
+
+
+def _is_ours(life: OpenAuthorization) -> bool:
+    """Whether this client makes the calls on it, and so knows them all."""
+    return bool(life.authorization.header)

@@ -48,10 +48,19 @@ class Gathering(Generic[T]):
         return self._queue
 
     def add(self, line: T) -> None:
-        """Write a line soon."""
+        """Write a line soon.
+
+        Raises:
+            LedgerError: It was closed: nobody would write it.
+        """
+        if self._is_closed:
+            raise LedgerError(
+                "the ledger is closed, and what is not recorded is not handed out",
+                hint="Read answers to their end before you close the client.",
+            )
         self._queue.append(line)
-        if self._timer is None:
-            self._soon(GATHER if self.failure is None else RETRY)
+        if self._timer is None or len(self._queue) == LARGEST:
+            self._soon()
 
     def require_writable(self) -> None:
         """Return if the last lines could be written; if not, try them again now.
@@ -89,9 +98,14 @@ class Gathering(Generic[T]):
         self._is_closed = True
         self._stop_timer()
 
-    def _soon(self, seconds: float) -> None:
-        if self._timer is None and self._writing is None and not self._is_closed:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._begin)
+    def _soon(self) -> None:
+        if self._writing is not None or self._is_closed:
+            return
+        if self.failure is None and len(self._queue) >= LARGEST:
+            self._begin()  # there is nothing to gain by gathering more
+        elif self._timer is None:
+            delay = GATHER if self.failure is None else RETRY
+            self._timer = asyncio.get_running_loop().call_later(delay, self._begin)
 
     def _begin(self) -> asyncio.Task[None]:
         self._stop_timer()
@@ -108,7 +122,7 @@ class Gathering(Generic[T]):
     def _ended(self, _task: asyncio.Task[None]) -> None:
         self._writing = None
         if self._queue:
-            self._soon(GATHER if self.failure is None else RETRY)
+            self._soon()
 
     async def _write_all(self) -> None:
         """Write what waited at the beginning; what comes meanwhile gathers for the next time."""

@@ -15,14 +15,14 @@ from .._core.vault import Vault
 from ..errors import ConfigurationError, LedgerError
 from ..payments.status import PaymentStatus
 from ..types import Address
-from ..verification import SignedFields
+from ..verification import Evidence, SignedFields
 from .checkpoints import Checkpoint, read_heads, write_checkpoint
 from .content import ContentMode, form_in
 from .entries import as_column, payment_subject
 from .facts import Content
 from .gathering import Gathering
 from .keys import ledger_key
-from .lines import FORGET, Drafting, Line
+from .lines import FORGET, Drafting, Line, documents_in
 from .query import ReceiptQuery
 from .reading import Reader
 from .receipt import AuthorizationFacts, Receipt
@@ -120,6 +120,10 @@ class Ledger:
         """
         old, new = receipt_to_json(before), receipt_to_json(after)
         changes = {name: value for name, value in new.items() if value != old[name]}
+        if before.evidence != after.evidence:
+            known = set(before.evidence.checks)
+            added = Evidence(tuple(c for c in after.evidence.checks if c not in known))
+            changes["evidence"] = added.to_json()  # others may add checks at the same time
         self.amend(before.id, documents=documents_of(after), **changes)
 
     def payment(self, facts: AuthorizationFacts, status: PaymentStatus) -> None:
@@ -202,7 +206,9 @@ class Ledger:
         Raises:
             LedgerError: There is none, or the store cannot be read.
         """
-        (receipt,) = await self._reader.receipts([await self._written(receipt_id)])
+        written = await self._written(receipt_id)
+        waiting = documents_in(self._lines.waiting)
+        (receipt,) = await self._reader.receipts([written], waiting)
         return receipt
 
     async def select(self, query: ReceiptQuery | None = None) -> tuple[Receipt, ...]:
@@ -298,7 +304,8 @@ def _later_among(lines: Sequence[Line], subjects: Sequence[str]) -> list[Line]:
 def _is_forgotten(db: Db, receipt_id: str) -> bool:
     return bool(
         db.execute(
-            "SELECT seq FROM ledger_entry WHERE subject = ? AND kind = 'forgotten' LIMIT 1",
+            "SELECT seq FROM ledger_entry"
+            " WHERE subject = ? AND kind = 'forgotten' AND kind <> 'receipt' LIMIT 1",
             (as_column(receipt_id),),
         )
     )

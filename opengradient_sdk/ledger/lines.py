@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Callable, Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from types import MappingProxyType
@@ -152,6 +152,12 @@ class Drafting:
         for name in new:
             _remember(self._documents, name)
         return tuple((DOCUMENT, (name, b64encode(body).decode())) for name, body in new.items())
+
+
+def documents_in(lines: Iterable[Line]) -> dict[str, bytes]:
+    """Return the documents that come with lines which are not written yet."""
+    rows = (values for line in lines for statement, values in line.effects if statement is DOCUMENT)
+    return {str(name): b64decode(str(body)) for name, body in rows}
 
 
 def row_of(members: Mapping[str, Any]) -> tuple[Value, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from .._core.store import Db, Row, Store, Value
@@ -45,14 +46,16 @@ class Reader:
             return _put_together(rows, later)
         return await asyncio.to_thread(_put_together, rows, later)
 
-    async def receipts(self, found: Sequence[Written]) -> tuple[Receipt, ...]:
-        """Return receipts as they stand.
+    async def receipts(
+        self, found: Sequence[Written], waiting: Mapping[str, bytes] = MappingProxyType({})
+    ) -> tuple[Receipt, ...]:
+        """Return receipts as they stand; ``waiting`` are documents that are not written yet.
 
         Raises:
             LedgerError: An entry or a content cannot be read: it was changed, or a newer version
                 of this package wrote it.
         """
-        documents = await self._named(set(documents_named(found)))
+        documents = {**await self._named(set(documents_named(found)) - waiting.keys()), **waiting}
 
         def all_of_them() -> tuple[Receipt, ...]:
             return tuple(standing(written, self._vault, documents) for written in found)
@@ -112,7 +115,7 @@ def _payment(row: Row) -> str:
 def _later(db: Db, subjects: Sequence[str]) -> list[Row]:
     statement = (
         "SELECT subject, body FROM ledger_entry"
-        " WHERE kind IN ('amended', 'payment') AND subject IN ({})"
+        " WHERE kind IN ('amended', 'payment') AND kind <> 'receipt' AND subject IN ({})"
     )
     return db.execute(statement.format(placeholders(subjects)), subjects)
 

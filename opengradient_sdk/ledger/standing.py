@@ -16,6 +16,7 @@ from .receipt import Receipt
 from .receipt_json import receipt_from_json
 
 _NEVER_WRITTEN = -1
+_COUNTED = ("served", "calls", "unpriced", "resent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +96,15 @@ class Written:
             if told.kind == "payment":
                 payments.append(told)
             elif told.kind == "amended":
+                evidence = _grown(members["evidence"], told.data)
                 members.update(told.data)
+                members["evidence"] = evidence
         if payments:
-            members.update(payments[-1].data)
+            newest = payments[-1].data
+            members["payment"] = newest["payment"]
+            # what was signed never changes, and one who only watches does not know all of it
+            counted = {name: newest["authorization"][name] for name in _COUNTED}
+            members["authorization"] = {**members["authorization"], **counted}
             members["as_of"] = max(members["as_of"], payments[-1].order[0])
         return members
 
@@ -109,12 +116,15 @@ def standing(written: Written, vault: Vault, documents: Mapping[str, bytes]) -> 
         LedgerError: It cannot be read.
     """
     kept = forgettable(written, vault)
-    signed = None if kept is None or kept.signed is None else kept.signed
     try:
-        receipt = receipt_from_json(written.members() | {"signed": None}, documents)
+        return receipt_from_json(
+            written.members() | {"signed": None},
+            documents,
+            signed=None if kept is None else kept.signed,
+            content=None if kept is None else kept.content,
+        )
     except ValueError as error:
         raise _unreadable(f"the receipt {written.id!r}", error) from error
-    return replace(receipt, signed=signed, content=None if kept is None else kept.content)
 
 
 def forgettable(written: Written, vault: Vault) -> Forgettable | None:
@@ -139,6 +149,15 @@ def documents_named(found: Iterable[Written]) -> Iterator[str]:
         for member, name in (("registered", "record"), ("attested", "document")):
             if (facts := members.get(member)) is not None:
                 yield facts[name]
+
+
+def _grown(evidence: Mapping[str, Any], told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the evidence with the checks that an amendment has, each in an older one's place."""
+    if "evidence" not in told:
+        return evidence
+    checks = {check["name"]: check for check in evidence["checks"]}
+    checks |= {check["name"]: check for check in told["evidence"]["checks"]}
+    return {"checks": list(checks.values())}
 
 
 def _order(told: Told) -> tuple[float, str, int]:

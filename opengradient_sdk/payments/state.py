@@ -44,7 +44,8 @@ class OpenAuthorization:
     is not known; ``in_flight`` counts the others. ``resent`` counts requests
     that were sent again after a failure and may have been billed twice, within the same cap;
     ``losses`` counts sessions of this authorization that the node forgot. ``retired_at`` is in
-    seconds of the client's clock. ``blocks`` are the budgets of blocks whose calls joined it.
+    seconds of the client's clock. ``shared``: another client makes calls on it, too, and this is
+    what the journal had of them. ``blocks`` are the budgets of blocks whose calls joined it.
     """
 
     authorization: Authorization
@@ -61,6 +62,7 @@ class OpenAuthorization:
     unpriced: int = 0
     resent: int = 0
     ended_by_node: bool = False
+    shared: bool = False
     retired_at: float | None = None
     status: PaymentStatus = NOT_LOOKED
     blocks: set[Block] = field(default_factory=set["Block"], repr=False)

@@ -25,6 +25,9 @@ class PaymentState(Enum):
         return self not in (PaymentState.OPEN, PaymentState.UNKNOWN)
 
 
+FROM_JOURNAL: Final = "as the journal has it"
+"""The reason of a status that was read from the journal, which does not say where it was seen."""
+
 LAST_WORDS: Final = (PaymentState.FINAL, PaymentState.NOT_CHARGED)
 """States that no later look at the chain can change."""
 
@@ -93,6 +96,11 @@ class PaymentStatus:
     def is_last_word(self) -> bool:
         """Whether nothing can change it any more: it is final, or was proven never to be."""
         return self.final or self.state in LAST_WORDS
+
+    @property
+    def is_summary(self) -> bool:
+        """Whether the chain has to be asked again for the block and for what proves it."""
+        return self.reason == FROM_JOURNAL
 
     def __str__(self) -> str:
         return f"{self.state.value}: {self.reason}"

@@ -114,11 +114,11 @@ class Receipts:
         wanted = _Wanted.of(payment, data, assurance)
         now = await self._refreshing.known(receipt)
         if wanted.payment is not None:
-            self._work.core.lives.retire(await self._refreshing.life_of(now))
-        if wanted.assurance is not None:
-            now = await self._at_least(now, wanted.assurance)
+            self._refreshing.retire(await self._refreshing.life_of(now))
         try:
             async with asyncio.timeout(timeout):
+                if wanted.assurance is not None:
+                    now = await self._at_least(now, wanted.assurance)
                 while True:
                     now = await self._refreshing.with_(now, wanted.steps(self._refreshing))
                     if wanted.is_had_by(now):

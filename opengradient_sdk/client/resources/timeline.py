@@ -126,12 +126,12 @@ class TimelineView:
         if version is not None:
             builds = frozenset((await self.history()).resolve(version=version))
         elif pcr_hash is not None:
-            builds = frozenset({Bytes32(pcr_hash)})
+            builds = frozenset({_hash("pcr_hash", pcr_hash)})
         query = ImpactQuery(
             pcr_hashes=builds,
             version=version,
             model=model,
-            tee_id=None if tee_id is None else Bytes32(tee_id),
+            tee_id=None if tee_id is None else _hash("tee_id", tee_id),
             since=since,
             until=until,
         )
@@ -156,3 +156,10 @@ class TimelineView:
             builds=builds_in(impact, timeline.versions()),
             unresolved={one.id: one.unresolved for one in receipts if one.unresolved},
         )
+
+
+def _hash(name: str, value: Bytes32 | str) -> Bytes32:
+    try:
+        return Bytes32(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {error}", hint="0x and 64 hex digits.") from None

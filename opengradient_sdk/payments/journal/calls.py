@@ -125,6 +125,11 @@ def admit(db: Db, desk: Desk, record: CallRecord) -> Admission:
         db.execute(_PUT, row_of(desk, record))
         return Begun(record)
     former, holder = known
+    if former.reason == FORGOTTEN:
+        raise IdempotencyConflictError(
+            "this idempotency key was answered, and the answer was forgotten",
+            hint="Nothing was sent. To ask and pay once more, use a new key.",
+        )
     if former.fingerprint != record.fingerprint:
         raise _conflict(former)
     return _admit_again(db, desk, record, former, holder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..._core.store import Db, Row
@@ -11,7 +11,7 @@ from ...types import Address, Amount, Bytes32, TypedData
 from ..challenge import Offer
 from ..schemes import Authorization
 from ..state import AuthorizationState, OpenAuthorization
-from ..status import NOT_LOOKED, PaymentState, PaymentStatus
+from ..status import FROM_JOURNAL, NOT_LOOKED, PaymentState, PaymentStatus
 from . import calls
 from .authorizations import wipe_what_is_over
 from .entries import JournalEntry
@@ -44,10 +44,14 @@ class Inherited:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An authorization's row, with the calls that joined it."""
+    """An authorization's row, with the calls that joined it.
+
+    ``shared``: somebody else who is alive makes calls on it.
+    """
 
     columns: dict[str, Any]
     calls: list[CallRecord]
+    shared: bool = False
 
     @property
     def secret(self) -> str | None:
@@ -101,6 +105,7 @@ class Found:
             state=AuthorizationState(row["life"]),
             ended_by_node=bool(row["ended_by_node"]),
             status=self._status(),
+            shared=self.shared,
         )
         for call in self.calls:
             _count(life, call)
@@ -137,7 +142,7 @@ class Found:
         charged, tx = self.columns["charged"], self.columns["tx"]
         return PaymentStatus(
             state,
-            "as the journal has it",
+            FROM_JOURNAL,
             Amount(int(charged)) if charged else None,
             Bytes32(tx) if tx else None,
         )
@@ -190,11 +195,15 @@ def let_go(db: Db, desk: Desk, now: float) -> None:
 def find(db: Db, desk: Desk, nonce: int) -> Found | None:
     """Return the authorization with this nonce, whoever holds it; ``None`` if there is none."""
     rows = db.execute(
-        f'SELECT {_COLUMNS} FROM "authorization"'  # noqa: S608  # literals
-        " WHERE owner = ? AND network = ? AND nonce = ? AND life <> 'reserved'",
-        (desk.owner, desk.network, str(nonce)),
+        f"SELECT {_COLUMNS}, CASE WHEN {_OF_THE_DEAD} OR holder = ? THEN 0 ELSE 1 END"  # noqa: S608  # literals
+        ' FROM "authorization" WHERE owner = ? AND network = ? AND nonce = ?'
+        " AND life <> 'reserved'",
+        (desk.holder, desk.owner, desk.network, str(nonce)),
     )
-    return _found(db, desk, rows[0]) if rows else None
+    if not rows:
+        return None
+    *row, shared = rows[0]
+    return replace(_found(db, desk, tuple(row)), shared=bool(shared))
 
 
 def entries(db: Db, desk: Desk) -> list[JournalEntry]:

@@ -84,7 +84,7 @@ class TestBatch:
         found = await watcher.statuses(receipts)
         assert {status.state for status in found} == {DataState.SETTLED}
         roots = {status.proof.merkle_root for status in found if status.proof}
-        assert len(roots) == 2  # a batch of twenty, and the rest
+        assert 2 <= len(roots) <= 4  # at most twenty in one; what had come then goes along
         assert len(sky.blobs.asked) == len(set(sky.blobs.asked))
         asked = len(sky.blobs.asked)
         again = await asyncio.gather(*(watcher.status(receipt) for receipt in receipts))

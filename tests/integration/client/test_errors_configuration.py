@@ -94,7 +94,7 @@ _ARGUMENTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a time in words": ({"timeout": "60"}, "timeout is '60'", "positive"),
     "a time that is true": ({"timeout": True}, "timeout is True", "positive"),
     "no number as time": ({"timeout": float("nan")}, "timeout is nan", "positive"),
-    "an unknown assurance": ({"require": 9}, "require is 9", "Assurance.REGISTERED"),
+    "an unknown assurance": ({"require": 9}, "9 is neither a level", "Assurance.REGISTERED"),
     "an unknown network": ({"network": "testnet"}, "unknown network 'testnet'", "mainnet"),
     "a network of another kind": ({"network": 8453}, "unknown network 8453", "mainnet"),
     "a signer of another kind": ({"signer": 7}, "int is no signer", "private key"),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from opengradient_sdk import Amount, CheckStatus, Devnet
-from opengradient_sdk.client.resources.receipts import charge_check
+from opengradient_sdk.client.refreshing import charge_check
 from opengradient_sdk.devnet.node.faults import Faults
 from opengradient_sdk.errors import (
     NoNodeAvailableError,
