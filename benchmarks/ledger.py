@@ -50,6 +50,8 @@ _ANSWER: Final = 0.02
 """Seconds until the answer comes."""
 _BULK: Final = 20_000
 """Receipts that are recorded in one go."""
+_PART: Final = 256
+"""Receipts between two looks at what else is to be done: 20 ms."""
 _REPEATS: Final = 15
 _SESSION: Final = 25
 """Calls on one authorization."""
@@ -191,8 +193,10 @@ async def _bulk_and_queries(place: Path, receipts: int) -> None:
     for start in range(0, receipts, _BULK):
         made = [_receipt(number) for number in range(start, min(start + _BULK, receipts))]
         started = time.perf_counter()
-        for receipt in made:
-            books.ledger.record(receipt)
+        for part in range(0, len(made), _PART):
+            for receipt in made[part : part + _PART]:
+                books.ledger.record(receipt)
+            await asyncio.sleep(0)  # what is recorded can be written meanwhile
         await books.ledger.flushed()
         rates.append(len(made) / (time.perf_counter() - started))
     print(

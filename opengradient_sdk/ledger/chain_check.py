@@ -19,7 +19,8 @@ _PAGE: Final = """
 SELECT entry.seq, entry.hash, entry.kind, entry.at, entry.subject, entry.body,
     content.receipt, content.form, content.body,
     (SELECT COUNT(*) FROM ledger_entry AS later
-        WHERE later.subject = entry.subject AND later.kind = 'forgotten'),
+        WHERE later.subject = entry.subject AND later.kind = 'forgotten'
+        AND later.kind <> 'receipt'),
     made.id, made.owner, made.network, made.created_at, made.route, made.model, made.tag, made.run,
     made.tee_id, made.pcr_hash, made.nonce, made.cost, made.writer, made.seq
 FROM ledger_entry AS entry

@@ -17,7 +17,12 @@ Kind = Literal["began", "receipt", "amended", "payment", "forgotten", "checkpoin
 
 VERSION: Final = 1
 _DOMAIN: Final = b"opengradient ledger entry\0"
-_MEMBERS: Final = frozenset({"v", "writer", "seq", "previous", "kind", "at", "subject", "data"})
+_TYPES: Final = (
+    *((name, str) for name in ("writer", "previous", "kind", "subject")),
+    *(("seq", int), ("at", float), ("data", dict)),
+)
+_MEMBERS: Final = frozenset({"v", *(name for name, _ in _TYPES)})
+_KINDS: Final = frozenset(get_args(Kind))
 
 
 class Head(NamedTuple):
@@ -83,12 +88,9 @@ def read_entry(body: str) -> Entry:
     said = cast(dict[str, Any], members)
     if said.keys() != _MEMBERS or said["v"] != VERSION:
         raise ValueError("not an entry of a version that is known here")
-    texts = [said[name] for name in ("writer", "previous", "kind", "subject")]
-    if not all(isinstance(text, str) for text in texts) or type(said["seq"]) is not int:
+    if any(type(said[name]) is not kind for name, kind in _TYPES):
         raise ValueError("its members are of the wrong kinds")
-    if type(said["at"]) is not float or not isinstance(said["data"], dict):
-        raise ValueError("its members are of the wrong kinds")
-    if said["kind"] not in get_args(Kind):
+    if said["kind"] not in _KINDS:
         raise ValueError(f"an entry of the kind {said['kind']!r}")
     del said["v"]
     return Entry(**said)

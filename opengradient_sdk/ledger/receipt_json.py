@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, cast, get_args
 
 from .._core.json_in import parse_json
 from ..network.records import NodeRecord
@@ -17,10 +18,14 @@ from ..payments.status import NotChargedProof, PaymentState, PaymentStatus
 from ..types import Address, Amount, Bytes32
 from ..verification import Evidence, SignedFields
 from .data_status import DataMode, DataProof, DataState, DataStatus
-from .facts import AttestedDocument, RegistryFacts, named, record_document
+from .facts import AttestedDocument, Content, RegistryFacts, named, record_document
 from .receipt import AuthorizationFacts, Receipt
 
 _VERSION: Final = 2
+
+# few owners, contracts, nodes and builds stand behind many receipts
+_address: Final = lru_cache(1024)(Address)
+_bytes32: Final = lru_cache(1024)(Bytes32)
 
 
 def receipt_to_json(receipt: Receipt) -> dict[str, object]:
@@ -64,11 +69,16 @@ def documents_of(receipt: Receipt) -> dict[str, bytes]:
 
 
 def receipt_from_json(
-    value: Mapping[str, Any], documents: Mapping[str, bytes] = MappingProxyType({})
+    value: Mapping[str, Any],
+    documents: Mapping[str, bytes] = MappingProxyType({}),
+    *,
+    signed: SignedFields | None = None,
+    content: Content | None = None,
 ) -> Receipt:
     """Return the receipt that ``receipt_to_json`` wrote; it has no living authorization.
 
-    What a document is missing for (``registered``, ``attested``) is ``None``.
+    What a document is missing for (``registered``, ``attested``) is ``None``. ``signed`` and
+    ``content`` are what was kept apart from it: then the form itself says ``null`` of ``signed``.
 
     Raises:
         ValueError: Not that form.
@@ -76,7 +86,8 @@ def receipt_from_json(
     try:
         if value["version"] != _VERSION:
             raise ValueError(f"a receipt of version {value['version']!r}")
-        signed = value["signed"]
+        if value["signed"] is not None:
+            signed = SignedFields(**value["signed"])
         return Receipt(
             id=value["id"],
             route=value["route"],
@@ -84,10 +95,10 @@ def receipt_from_json(
             tag=value["tag"],
             created_at=float(value["created_at"]),
             latency=float(value["latency"]),
-            tee_id=Bytes32(value["tee_id"]),
+            tee_id=_bytes32(value["tee_id"]),
             endpoint=value["endpoint"],
-            pcr_hash=Bytes32(value["pcr_hash"]),
-            signed=None if signed is None else SignedFields(**signed),
+            pcr_hash=_bytes32(value["pcr_hash"]),
+            signed=signed,
             cost=_amount(value["cost"]),
             authorization=_facts_from_json(value["authorization"]),
             payment=payment_from_json(value["payment"]),
@@ -101,6 +112,7 @@ def receipt_from_json(
             run=value["run"],
             registered=_registered_from(value["registered"], documents),
             attested=_attested_from(value["attested"], documents),
+            content=content,
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a receipt: {error}") from error
@@ -129,20 +141,20 @@ def _facts_to_json(facts: AuthorizationFacts) -> dict[str, object]:
 def _facts_from_json(value: Mapping[str, Any]) -> AuthorizationFacts:
     facilitator = value["facilitator"]
     return AuthorizationFacts(
-        owner=Address(value["owner"]),
+        owner=_address(value["owner"]),
         network=value["network"],
         nonce=int(value["nonce"]),
         max_amount=Amount(int(value["max_amount"])),
-        recipient=Address(value["recipient"]),
-        facilitator=None if facilitator is None else Address(facilitator),
+        recipient=_address(value["recipient"]),
+        facilitator=None if facilitator is None else _address(facilitator),
         deadline=int(value["deadline"]),
         served=Amount(int(value["served"])),
         calls=int(value["calls"]),
         unpriced=int(value["unpriced"]),
         resent=int(value["resent"]),
         scheme=value["scheme"],
-        asset=Address(value["asset"]),
-        spender=Address(value["spender"]),
+        asset=_address(value["asset"]),
+        spender=_address(value["spender"]),
         valid_after=int(value["valid_after"]),
     )
 
@@ -166,13 +178,18 @@ def _registered_from(
         return None
     return RegistryFacts(
         chain_id=int(value["chain_id"]),
-        registry=Address(value["registry"]),
+        registry=_address(value["registry"]),
         block_number=int(value["block_number"]),
-        block_hash=Bytes32(value["block_hash"]),
+        block_hash=_bytes32(value["block_hash"]),
         block_timestamp=int(value["block_timestamp"]),
         rpcs=tuple(value["rpcs"]),
-        record=NodeRecord.from_json(cast(Mapping[str, Any], parse_json(document))),
+        record=_record_in(document),
     )
+
+
+@lru_cache(maxsize=256)
+def _record_in(document: bytes) -> NodeRecord:
+    return NodeRecord.from_json(cast(Mapping[str, Any], parse_json(document)))
 
 
 def _attested(facts: AttestedDocument) -> dict[str, object]:
@@ -193,7 +210,7 @@ def _attested_from(
         document,
         nonce=bytes.fromhex(value["nonce"]),
         verified_at=float(value["verified_at"]),
-        pcr_hash=Bytes32(value["pcr_hash"]),
+        pcr_hash=_bytes32(value["pcr_hash"]),
     )
 
 
@@ -250,9 +267,9 @@ def data_proof_from_json(value: Mapping[str, Any]) -> DataProof:
         raise ValueError(f"a proof of mode {value['mode']!r}")
     root, leaf = value["merkle_root"], value["leaf_hash"]
     return DataProof(
-        cast(Literal["batch", "individual"], value["mode"]),
+        value["mode"],
         chain_id=int(value["chain_id"]),
-        relay=Address(value["relay"]),
+        relay=_address(value["relay"]),
         transaction=Bytes32(value["transaction"]),
         log_index=int(value["log_index"]),
         block_number=int(value["block_number"]),

@@ -35,7 +35,7 @@ _STRAYS: Final = (
     (
         "the checkpoint {!r} of ledger_checkpoint has no entry",
         "SELECT point.id FROM ledger_checkpoint AS point LEFT JOIN ledger_entry AS entry"
-        " ON entry.subject = point.id AND entry.kind = 'checkpoint'"
+        " ON entry.subject = point.id AND entry.kind = 'checkpoint' AND entry.kind <> 'receipt'"
         " WHERE point.id > ? AND point.id <= ? AND entry.hash IS NULL",
         "SELECT id FROM ledger_checkpoint WHERE id > ? ORDER BY id LIMIT ?",
     ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
-from .._core.store import Db, Store, Value
+from .._core.store import Db, Row, Store, Value
 from .._core.vault import Vault
 from ..errors import LedgerError
 from .content import Form, closed
@@ -21,19 +23,22 @@ _ENTRY: Final = (
 _RECEIPT: Final = (
     "INSERT INTO ledger_receipt (id, owner, network, created_at, route, model, tag, run, tee_id,"
     " pcr_hash, nonce, cost, writer, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (id) DO NOTHING"
+    " ON CONFLICT (id) DO NOTHING RETURNING seq"
 )
 _CONTENT: Final = (
-    "INSERT INTO ledger_content (writer, seq, receipt, form, body)"
-    " SELECT ?, ?, ?, ?, ?"
-    " WHERE EXISTS (SELECT id FROM ledger_receipt WHERE id = ? AND writer = ? AND seq = ?)"
+    "INSERT INTO ledger_content (writer, seq, receipt, form, body) VALUES (?, ?, ?, ?, ?)"
 )
 _SIGNATURE: Final = (
     "INSERT INTO ledger_secret (subject, sealed) VALUES (?, ?) ON CONFLICT (subject) DO NOTHING"
 )
-_ORDER: Final = (WRITER, _RECEIPT, PARENT, DOCUMENT, _CONTENT, _SIGNATURE, CHECKPOINT, FORGET)
+_BESIDE: Final = (WRITER, PARENT, DOCUMENT, _SIGNATURE, CHECKPOINT)
 
-_Rows = dict[str, list[tuple[Value, ...]]]
+_ONE_ROW: Final = re.compile(r"(?<=VALUES )\([?, ]+\)")
+_TOGETHER: Final = 64
+"""Rows of one statement. After each, the thread that writes waits for the interpreter again."""
+
+_Row = tuple[Value, ...]
+_Rows = dict[str, list[_Row]]
 
 
 class ChainWriter:
@@ -63,12 +68,8 @@ class ChainWriter:
 
         def append(db: Db) -> None:
             done = _written(db, head, heads)
-            left = rows if not done else self._rows(lines[done:], heads[done:])
-            if done < len(heads):
-                db.execute_many(_ENTRY, entries[done:])
-            for statement in _ORDER:
-                if found := left.get(statement):
-                    db.execute_many(statement, found)
+            _insert(db, _ENTRY, entries[done:])
+            _insert_beside(db, rows if not done else self._rows(lines[done:], heads[done:]))
 
         await self._store.run(append)
         self._head = heads[-1]
@@ -81,7 +82,7 @@ class ChainWriter:
                 rows.setdefault(statement, []).append(row)
         return rows
 
-    def _receipt_rows(self, line: Line, head: Head) -> Iterable[tuple[str, tuple[Value, ...]]]:
+    def _receipt_rows(self, line: Line, head: Head) -> Iterable[tuple[str, _Row]]:
         receipt = line.receipt
         if receipt is None:
             return
@@ -89,16 +90,42 @@ class ChainWriter:
         if receipt.content is not None:
             id_ = as_column(line.subject)
             body = closed(receipt.content, line.subject, self._form, self._vault)
-            place = (head.writer, head.seq)
-            yield _CONTENT, (*place, id_, self._form, body, id_, *place)
+            yield _CONTENT, (head.writer, head.seq, id_, self._form, body)
         if receipt.signature is not None:
             sealed = self._vault.seal(receipt.signature, receipt.payment)
             yield _SIGNATURE, (receipt.payment, sealed)
 
 
-def _chained(head: Head, lines: Sequence[Line]) -> tuple[list[Head], list[tuple[Value, ...]]]:
+def _insert_beside(db: Db, rows: _Rows) -> None:
+    ours = {seq for (seq,) in _insert(db, _RECEIPT, rows.get(_RECEIPT, ()))}
+    _insert(db, _CONTENT, [row for row in rows.get(_CONTENT, ()) if row[1] in ours])
+    for statement in _BESIDE:
+        _insert(db, statement, rows.get(statement, ()))
+    if forgotten := rows.get(FORGET):
+        db.execute_many(FORGET, forgotten)
+
+
+def _insert(db: Db, statement: str, rows: Sequence[_Row]) -> list[Row]:
+    """Insert rows, many with one statement; return what it returns."""
+    returned: list[Row] = []
+    start = 0
+    while left := len(rows) - start:
+        count = 1 << min(left, _TOGETHER).bit_length() - 1  # few statements are to be prepared
+        values = [value for row in rows[start : start + count] for value in row]
+        returned += db.execute(_of_many(statement, count), values)
+        start += count
+    return returned
+
+
+@lru_cache(maxsize=64)
+def _of_many(statement: str, count: int) -> str:
+    """Return what inserts ``count`` rows where ``statement`` inserts one."""
+    return _ONE_ROW.sub(lambda row: ", ".join([row[0]] * count), statement, count=1)
+
+
+def _chained(head: Head, lines: Sequence[Line]) -> tuple[list[Head], list[_Row]]:
     heads: list[Head] = []
-    entries: list[tuple[Value, ...]] = []
+    entries: list[_Row] = []
     for line in lines:
         body = body_of(head, line.kind, line.at, line.subject, line.data)
         head = Head(head.writer, head.seq + 1, hash_of(body))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -36,6 +37,9 @@ The first seven are made in this order, and the first that fails is the last tha
 that is not in the evidence was not looked at. Evidence of another version, and that of a bundle,
 may have other names.
 """
+
+_SAME: Final = 512
+"""Checks that are read once for many answers: most say the same of all answers of a node."""
 
 
 class CheckStatus(Enum):
@@ -185,12 +189,15 @@ class Evidence:
 def _check_from_json(value: object) -> Check:
     if not is_object(value):
         raise ValueError("a check is not an object")
-    name, reason, source = _texts(value, "name", "reason", "source")
-    return Check(name, CheckStatus(value.get("status")), reason, source)
+    name, status = value.get("name"), value.get("status")
+    reason, source = value.get("reason"), value.get("source")
+    if not (isinstance(name, str) and isinstance(reason, str) and isinstance(source, str)):
+        raise ValueError("a check without name, reason, source as text")
+    if not isinstance(status, str):
+        raise ValueError(f"{status!r} is not how a check ends")
+    return _check(name, status, reason, source)
 
 
-def _texts(value: Mapping[str, object], *members: str) -> list[str]:
-    texts = [value.get(member) for member in members]
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"a check without {', '.join(members)} as text")
-    return [str(text) for text in texts]
+@lru_cache(_SAME)
+def _check(name: str, status: str, reason: str, source: str) -> Check:
+    return Check(name, CheckStatus(status), reason, source)

@@ -21,6 +21,13 @@ IN_MEMORY: Final = ":memory:"
 _LOCK_TIMEOUT: Final = 10.0
 _LOCK_RETRY: Final = 0.002
 
+_PAGE: Final = 8192
+"""Bytes of a page of a new file: three rows of the ledger, where the usual 4,096 hold one."""
+_CACHE: Final = 64 * 1024
+"""KiB of pages in memory at most; ids are random, and their index is touched all over."""
+_LOG: Final = 4000
+"""Pages of the write-ahead log that are copied into the file in one go."""
+
 _READ_ONLY: Final = (
     "is read-only",
     "Make the file and its folder writable, or pass store= another place.",
@@ -31,8 +38,9 @@ _NOTHING_IS_PAID: Final = "Nothing is paid while the journal cannot be written. 
 class SqliteStore(GroupedStore):
     """A store in a SQLite file, or in memory (``":memory:"``, forgotten when it is closed).
 
-    When ``run`` returns, its transaction is on disk (``synchronous=FULL``). The file and its
-    folder are made readable by their owner only.
+    When ``run`` returns, its transaction is on disk (``synchronous=FULL``). What is deleted is
+    overwritten; the write-ahead log beside the file may hold it until the store is closed. The file
+    and its folder are made readable by their owner only.
     """
 
     def __init__(self, location: str | os.PathLike[str], *schemas: Schema) -> None:
@@ -89,8 +97,12 @@ class _SqliteEngine:
         return db
 
     def _prepare(self, db: _SqliteDb) -> None:
+        db.execute(f"PRAGMA page_size={_PAGE}")  # a file that is there keeps its own
         db.patiently("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, too
+        db.execute(f"PRAGMA cache_size=-{_CACHE}")
+        db.execute(f"PRAGMA wal_autocheckpoint={_LOG}")
         db.begin()
         migrate(db, self._schemas)
         db.execute("COMMIT")

@@ -49,7 +49,8 @@ def report(
 
 def builds_in(impact: Impact, versions: Iterable[Version]) -> Sequence[Version]:
     """Return the versions that an impact is about: those asked for, and those of its outputs."""
-    wanted = {output.pcr_hash for output in impact.outputs} | (impact.query.pcr_hashes or set())
+    asked = impact.query.pcr_hashes or frozenset[Bytes32]()
+    wanted = asked.union(output.pcr_hash for output in impact.outputs)
     return [version for version in versions if version.pcr_hash in wanted]
 
 

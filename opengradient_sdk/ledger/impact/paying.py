@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from ..._core.json_in import parse_json
 from ..._core.store import Db, Store
@@ -15,6 +15,14 @@ from .findings import Calls, Touched, TouchedPayment
 from .reading import chunks, one_of, unreadable
 
 _Key = tuple[str, Address, int]
+
+_LATER: Final = """
+SELECT subject, body FROM ledger_entry
+WHERE subject {} AND kind = 'payment' AND kind <> 'receipt' ORDER BY at, writer, seq"""
+_FIRST: Final = """
+SELECT made.id, entry.body FROM ledger_receipt AS made
+JOIN ledger_entry AS entry ON entry.writer = made.writer AND entry.seq = made.seq
+WHERE made.id {}"""
 
 
 @dataclass(slots=True)
@@ -49,10 +57,10 @@ async def payments_of(store: Store, touched: Iterable[Touched]) -> tuple[Touched
         LedgerError: The ledger cannot be read.
     """
     uses = _uses(touched)
-    words = await _words(store, "payment", {_subject(key): key for key in uses})
+    words = await _words(store, _LATER, {_subject(key): key for key in uses})
     # an authorization that nobody asked the chain about yet: its last receipt names the cap
     silent = {use.last.id: key for key, use in uses.items() if key not in words}
-    words |= await _words(store, "receipt", silent)
+    words |= await _words(store, _FIRST, silent)
     return tuple(_payment(key, use, words.get(key)) for key, use in uses.items())
 
 
@@ -68,22 +76,20 @@ def _subject(key: _Key) -> str:
     return f"payment {network} {owner} {nonce}"
 
 
-async def _words(store: Store, kind: str, subjects: Mapping[str, _Key]) -> dict[_Key, _Word]:
+async def _words(store: Store, statement: str, subjects: Mapping[str, _Key]) -> dict[_Key, _Word]:
     words: dict[_Key, _Word] = {}
     for chunk in chunks(subjects):
-        for subject, body in await store.run(_newest(kind, chunk)):
+        for subject, body in await store.run(_newest(statement, chunk)):
             words[subjects[subject]] = _word(subject, body)
     return words
 
 
-def _newest(kind: str, subjects: Sequence[str]) -> Callable[[Db], list[tuple[str, str]]]:
+def _newest(statement: str, subjects: Sequence[str]) -> Callable[[Db], list[tuple[str, str]]]:
     among, values = one_of(subjects)
-    statement = f"""
-SELECT subject, body FROM ledger_entry WHERE subject {among} AND kind = ?
-ORDER BY at, writer, seq"""  # noqa: S608
 
     def work(db: Db) -> list[tuple[str, str]]:
-        return list(dict(db.execute(statement, [*values, kind])).items())  # the last of each
+        rows = db.execute(statement.format(among), values)
+        return list(dict(rows).items())  # the last of each
 
     return work
 

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,38 @@ async def test_a_commit_is_on_disk(store: SqliteStore) -> None:
         ]
     )
     assert (synchronous, journal) == (2, "wal")  # 2 is FULL
+
+
+async def test_a_file_keeps_the_pages_that_it_was_made_with(tmp_path: Path) -> None:
+    def pages(path: Path) -> int:
+        with closing(sqlite3.connect(path)) as connection:
+            ((size,),) = connection.execute("PRAGMA page_size")
+        return int(size)
+
+    async def use(path: Path) -> None:
+        store = SqliteStore(path, SCHEMA)
+        await store.run(lambda db: db.execute("INSERT INTO item VALUES ('a')"))
+        await store.aclose()
+
+    old, new = tmp_path / "old.sqlite", tmp_path / "new.sqlite"
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute("PRAGMA page_size=4096")
+        connection.execute("CREATE TABLE other (name TEXT)")
+    await use(old)
+    await use(new)
+    assert (pages(old), pages(new)) == (4096, 8192)
+
+
+async def test_what_is_deleted_is_overwritten(store: SqliteStore, path: Path) -> None:
+    def on_disk() -> bytes:
+        return b"".join(file.read_bytes() for file in path.parent.iterdir())
+
+    secret = "what nobody may read again " * 1000
+    await store.run(lambda db: db.execute("INSERT INTO item VALUES (?)", (secret,)))
+    assert b"nobody may read" in on_disk()
+    await store.run(lambda db: db.execute("DELETE FROM item"))
+    await store.aclose()
+    assert b"nobody may read" not in on_disk()
 
 
 async def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:

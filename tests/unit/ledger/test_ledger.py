@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from opengradient_sdk.ledger import (
     check_ledger,
 )
 from opengradient_sdk.ledger.entries import encoded
+from opengradient_sdk.ledger.facts import Content
 from opengradient_sdk.ledger.query import ReceiptQuery
 from opengradient_sdk.ledger.receipt_json import data_to_json, receipt_to_json
 from opengradient_sdk.ledger.text import receipt_text
@@ -277,6 +279,24 @@ async def test_what_was_forgotten_does_not_come_back_with_a_copy(place: str) -> 
         second.ledger.record(an_answered())
         await second.ledger.flushed()
         assert (await second.ledger.get("rcpt_1")).content is None
+
+
+async def test_what_was_forgotten_is_not_left_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "store.sqlite"
+    answer = b"a secret that nobody guesses"
+
+    def bytes_on_disk() -> bytes:
+        return b"".join(part.read_bytes() for part in tmp_path.glob("store.sqlite*"))
+
+    async with open_books(str(file), content="kept") as books:
+        for number in range(3):
+            content = Content(QUESTION, f"{answer.decode()} ({number})" * 50)
+            books.ledger.record(a_receipt(number, content=content))
+        await books.ledger.flushed()
+        assert bytes_on_disk().count(answer) == 150
+        for number in range(3):
+            await books.ledger.forget(f"rcpt_{number}")
+    assert answer not in bytes_on_disk()  # the write-ahead log goes when the store is closed
 
 
 # Payment signatures

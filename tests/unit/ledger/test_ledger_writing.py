@@ -11,7 +11,7 @@ import pytest
 
 from opengradient_sdk._core.store import Db, Schema, Store, open_store
 from opengradient_sdk.errors import LedgerError
-from opengradient_sdk.ledger import AuthorizationFacts, check_ledger
+from opengradient_sdk.ledger import AuthorizationFacts, check_ledger, gathering
 from opengradient_sdk.ledger.schema import SCHEMA
 from opengradient_sdk.payments.status import PaymentState, PaymentStatus
 
@@ -134,6 +134,20 @@ async def test_lines_gather_and_are_written_without_being_waited_for(place: str)
     await store.aclose()
 
 
+async def test_lines_gather_no_longer_than_until_they_fill_a_transaction(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathering, "GATHER", 3600.0)
+    store = UnreliableStore(open_store(place, SCHEMA))
+    async with open_books(place, store=store) as books:
+        for number in range(gathering.LARGEST - 1):  # and the first line of the writer
+            books.ledger.record(an_answered(number))
+        async with asyncio.timeout(30):
+            await store.ran.wait()
+        assert len(await subjects(books)) == gathering.LARGEST - 1
+    await store.aclose()
+
+
 async def test_closing_writes_what_waits_and_leaves_nothing_behind(place: str) -> None:
     async with open_books(place) as books:
         before = asyncio.all_tasks()
@@ -161,6 +175,18 @@ async def test_many_are_written_in_parts_and_in_order(books: Books) -> None:
         books.ledger.record(an_answered(number))
     await books.ledger.flushed()
     assert await subjects(books) == [f"rcpt_{number}" for number in range(1200)]
+
+
+async def test_of_a_receipt_recorded_twice_the_first_entry_counts(books: Books) -> None:
+    for number in (1, 2, 1):
+        books.ledger.record(an_answered(number))
+    await books.ledger.flushed()
+    assert await subjects(books) == ["rcpt_1", "rcpt_2", "rcpt_1"]
+    assert await books.rows("SELECT receipt, seq FROM ledger_content ORDER BY seq") == [
+        ("rcpt_1", 1),
+        ("rcpt_2", 2),
+    ]
+    assert (await check_ledger(books.store, vault=books.vault)).ok
 
 
 async def test_a_store_from_before_the_ledger_gets_its_tables(place: str) -> None:
