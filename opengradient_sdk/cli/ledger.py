@@ -66,11 +66,10 @@ def _checkpoints(path: Path) -> list[Checkpoint]:
 async def _verified(
     place: str | None, key: str | None, anchors: list[Checkpoint], public_key: str | None
 ) -> LedgerReport:
-    from .._core.vault import Vault
     from ..ledger.checking import check_ledger
-    from .stores import existing_store
+    from .stores import existing_store, existing_vault
 
-    vault = None if key is None else Vault.at(place or "", key)
+    vault = existing_vault(place, key)
     async with aclosing(existing_store(place)) as opened:
         if vault is not None:
             await vault.open()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import typer
@@ -15,7 +15,7 @@ USAGE_ERROR = 2
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def told() -> Generator[None]:
     """Tell errors in a line, and exit with what they mean: 1 is refused, 2 could not be looked at.
 
     Standard output gets what was found, standard error why there is nothing.
