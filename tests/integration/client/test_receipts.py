@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from opengradient_sdk import Assurance, DataState, Devnet, OpenGradient, PaymentState, Trust
+from opengradient_sdk.client.reconciling import Reconciler
 from opengradient_sdk.errors import (
     AssuranceError,
     AttestationError,
     ConfigurationError,
     LedgerError,
     OutputHashError,
+    RpcError,
     SettlementPendingError,
     Spent,
 )
@@ -246,3 +248,42 @@ async def test_the_sync_client_keeps_the_same_ledger(net: Devnet, place: str) ->
 def _dump(place: str) -> str:
     with sqlite3.connect(place) as db:
         return "\n".join(db.iterdump())
+
+
+async def test_a_chain_that_is_away_hides_nothing_that_others_say(
+    net: Devnet, customer: CustomerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await customer()
+    receipt = (await one.ask()).receipt
+    await net.advance(seconds=400)
+
+    async def away(*_: object, **__: object) -> None:
+        raise RpcError("away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(Reconciler, "look_up", away)
+        with pytest.raises(RpcError, match="away"):
+            await one.client.receipts.refresh(receipt)
+
+    kept = await one.client.receipts.get(receipt.id)
+    assert kept.data.state is DataState.SETTLED
+    assert kept.evidence.get("build_since") is not None
+    assert kept.payment.state is PaymentState.OPEN
+
+
+async def test_waiting_for_a_payment_ends_its_session(customer: CustomerFactory) -> None:
+    one = await customer()
+    receipt = (await one.ask()).receipt
+    with pytest.raises(SettlementPendingError):
+        await one.client.receipts.wait(receipt, timeout=0.01)
+    again = (await one.ask()).receipt
+    assert again.authorization.nonce != receipt.authorization.nonce
+
+
+async def test_what_was_answered_last_is_recorded_when_the_client_closes(
+    customer: CustomerFactory, place: str
+) -> None:
+    one = await customer(store=place)
+    receipt = (await one.ask()).receipt
+    two = await successor(customer, one, store=place)  # closes the first one at once
+    assert await two.client.receipts.get(receipt.id) == receipt
