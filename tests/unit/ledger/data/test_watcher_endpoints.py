@@ -185,6 +185,18 @@ async def test_a_promise_is_not_called_broken_by_a_chain_that_stands_still(
     assert (await scene.watcher.status(receipt)).state is DataState.OVERDUE
 
 
+async def test_a_promise_is_not_called_broken_while_one_says_nothing(
+    scene: Scene, receipt: Receipt
+) -> None:
+    scene.extend(5_000)
+    scene.chains[1].errors["eth_getBlockByNumber"] = {"code": -1, "message": "gone fishing"}
+    status = await scene.watcher.status(receipt)
+    assert status.state is DataState.PROMISED
+    assert "gone fishing" in status.reason
+    del scene.chains[1].errors["eth_getBlockByNumber"]
+    assert (await scene.watcher.status(receipt)).state is DataState.OVERDUE
+
+
 async def test_who_has_not_reached_the_block_takes_nothing_back(
     scene: Scene, receipt: Receipt
 ) -> None:
