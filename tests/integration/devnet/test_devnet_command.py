@@ -47,7 +47,7 @@ def test_it_prints_the_environment_and_ends_cleanly(number, options):
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean
     ) as process:
         try:
-            env = exported([process.stdout.readline() for _ in range(6)])
+            env = exported([process.stdout.readline() for _ in range(8)])
             assert env["OG_NETWORK"] == "devnet:8453:10740"
             assert chain_id_at(env["OG_PAYMENT_RPC_URL"]) == 8453
             assert chain_id_at(env["OG_REGISTRY_RPC_URL"]) == 10740
