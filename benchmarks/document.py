@@ -59,9 +59,10 @@ Measured by hand with the commands named, on the machine below, and kept here as
   without chain, seal or commitment 6,759/s in the same run. 6.2 KB of file per receipt, 4.9 KB
   plain.
 - **A call beside the published client** (`python -m benchmarks`, with the ledger): warm 1.76 ms
-  (1.20 to 2.13) beside 1.79 ms, 643 calls/s at concurrency 50 beside 252. The table above is from
-  before the ledger: its cost is visible, and **missed**. Most of it is the store's thread, which
-  takes the interpreter's lock whenever a signature's verification lets it go.
+  (1.20 to 2.13) beside 1.79 ms, 643 calls/s at concurrency 50 beside 252. The machine was slower
+  than for the table above. The commit before the ledger, in turns with it, took 1.5 to 2.0 ms and
+  1.3 to 1.7 ms of processor one by one, this one 2.1 to 2.2 and 2.2; at concurrency 50 1.1 to 1.25
+  ms of processor and 1.4 to 1.7. The cost is visible: **missed**.
 - **A query** that returns 100 whole receipts: 3 to 23 ms; over 1,000,000 receipts, while tests ran
   beside it, 25 to 31 ms (to reach 20 ms: **missed**), one receipt by its id 0.67 ms.
 - **Bundles, offline, one core** (`python -m benchmarks.bundles`): 4,063/s with answer and registry
