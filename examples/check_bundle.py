@@ -167,7 +167,7 @@ def check(text, accepted=(), root=AWS_ROOT):
     try:
         for name, holds in checks(schema(text), accepted, root):
             passed += [name] if holds() is not False else []
-    except Exception as error:
+    except Exception as error:  # whatever a library raises, the check did not hold
         raise ValueError(name) from error
     return passed
 

@@ -234,7 +234,7 @@ class Ledger:
         asked = query or ReceiptQuery()
         await self._lines.flushed()
         condition, values = asked.condition(self._owner, self._network)
-        statement = f"SELECT COUNT(*) FROM ledger_receipt WHERE {condition}"  # noqa: S608
+        statement = f"SELECT COUNT(*) FROM ledger_receipt WHERE {condition}"  # noqa: S608 - literals
         ((count,),) = await self._store.run(lambda db: db.execute(statement, values))
         return int(count)
 

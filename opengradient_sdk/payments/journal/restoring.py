@@ -166,7 +166,7 @@ def inherit(db: Db, desk: Desk, now: float) -> list[Found]:
     calls.abandon(db, desk, now)
     wipe_what_is_over(db, desk, now)
     rows = db.execute(
-        'UPDATE "authorization" SET holder = ?,'  # noqa: S608  # literals
+        'UPDATE "authorization" SET holder = ?,'  # noqa: S608 - literals
         " interrupted = interrupted + CASE WHEN holder IS NULL THEN 0 ELSE 1 END"
         f" WHERE owner = ? AND network = ? AND state IN ('open', 'unknown') AND {_OF_THE_DEAD}"
         f" RETURNING {_COLUMNS}",
@@ -195,7 +195,7 @@ def let_go(db: Db, desk: Desk, now: float) -> None:
 def find(db: Db, desk: Desk, nonce: int) -> Found | None:
     """Return the authorization with this nonce, whoever holds it; ``None`` if there is none."""
     rows = db.execute(
-        f"SELECT {_COLUMNS}, CASE WHEN {_OF_THE_DEAD} OR holder = ? THEN 0 ELSE 1 END"  # noqa: S608  # literals
+        f"SELECT {_COLUMNS}, CASE WHEN {_OF_THE_DEAD} OR holder = ? THEN 0 ELSE 1 END"  # noqa: S608 - literals
         ' FROM "authorization" WHERE owner = ? AND network = ? AND nonce = ?'
         " AND life <> 'reserved'",
         (desk.holder, desk.owner, desk.network, str(nonce)),
@@ -209,7 +209,7 @@ def find(db: Db, desk: Desk, nonce: int) -> Found | None:
 def entries(db: Db, desk: Desk) -> list[JournalEntry]:
     """Return every authorization of this wallet on this network, oldest first."""
     rows = db.execute(
-        f'SELECT {_COLUMNS} FROM "authorization"'  # noqa: S608  # literals
+        f'SELECT {_COLUMNS} FROM "authorization"'  # noqa: S608 - literals
         " WHERE owner = ? AND network = ? ORDER BY signed_at, nonce",
         (desk.owner, desk.network),
     )

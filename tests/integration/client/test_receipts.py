@@ -113,8 +113,14 @@ async def test_no_assurance_is_had_of_a_build_that_is_not_accepted(
 ) -> None:
     one = await customer()
     receipt = (await one.ask()).receipt
-    with pytest.raises((AttestationError, ConfigurationError)):
+    assert receipt.registered is not None
+    with pytest.raises(ConfigurationError, match="trust accepts none"):
         await one.client.receipts.wait(receipt, assurance=Assurance.ATTESTED)
+    two = await customer(trust=STRANGE, require=Assurance.SIGNED)
+    with pytest.raises(AttestationError, match="not accepted"):
+        await two.client._work.core.attesting.prove(
+            two.client._work.core.connection(receipt.registered.record)
+        )
     assert (await one.client.receipts.get(receipt.id)).assurance is Assurance.REGISTERED
 
 
