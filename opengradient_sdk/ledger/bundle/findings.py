@@ -39,13 +39,19 @@ class Findings:
         self._checks.append(_left_open(name, reason, source))
 
     def refusal(
-        self, error: type[VerificationError], name: str, reason: str, source: str = BUNDLE
+        self,
+        error: type[VerificationError],
+        name: str,
+        reason: str,
+        source: str = BUNDLE,
+        *,
+        hint: str = "do not rely on it: it was altered, or what it says was never so",
     ) -> VerificationError:
         """Return the error to raise for a failed check, with the evidence so far and this last."""
         self._checks.append(Check(name, CheckStatus.FAILED, reason, source))
         return error(
             f"the bundle is not verified ({name}): {reason}",
-            hint="do not rely on it: it was altered, or what it says was never so",
+            hint=hint,
             evidence=self.evidence,
         )
 

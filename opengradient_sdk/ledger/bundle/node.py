@@ -36,6 +36,12 @@ class BundleTrust(Protocol):
         ...
 
 
+_OTHER_ROOT: Final = (
+    "it was altered, or it is from a network with a root of its own, such as a Devnet: name that "
+    "root if you trust it, with Trust(attestation_root=…) (net.trust has it) or --root"
+)
+
+
 def check_node(bundle: Bundle, trust: BundleTrust | None, findings: Findings) -> None:
     """Check the attestation document; what the registry said is left for a look at the chain.
 
@@ -87,7 +93,12 @@ def _prove(
             nonce=bytes.fromhex(attested.nonce[2:]),
         )
     except AttestationError as error:
-        raise findings.refusal(AttestationError, "document", _finding(error), _DOCUMENT) from None
+        finding = _finding(error)
+        if root is None and finding.startswith("certificate_chain"):
+            raise findings.refusal(
+                AttestationError, "document", finding, _DOCUMENT, hint=_OTHER_ROOT
+            ) from None
+        raise findings.refusal(AttestationError, "document", finding, _DOCUMENT) from None
     except ValueError as error:
         raise findings.refusal(
             AttestationError, "document", f"format: not base64: {error}", _DOCUMENT
