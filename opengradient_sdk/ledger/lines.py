@@ -30,7 +30,10 @@ PARENT: Final = (
 DOCUMENT: Final = (
     "INSERT INTO ledger_document (hash, body) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING"
 )
-CHECKPOINT: Final = "INSERT INTO ledger_checkpoint (id, at, body) VALUES (?, ?, ?)"
+# clients that sign the same heads in the same second make the same checkpoint, to the byte
+CHECKPOINT: Final = (
+    "INSERT INTO ledger_checkpoint (id, at, body) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"
+)
 FORGET: Final = (
     "DELETE FROM ledger_content WHERE writer = (SELECT writer FROM ledger_receipt WHERE id = ?)"
     " AND seq = (SELECT seq FROM ledger_receipt WHERE id = ?)"

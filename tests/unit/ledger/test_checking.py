@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -205,6 +206,16 @@ async def cut_off(books: Books, writer: str, first: int) -> None:
         "DELETE FROM ledger_entry WHERE writer = ? AND seq >= ?",
     ):
         await books.rows(statement, writer, first)
+
+
+async def test_two_clients_sign_the_same_heads_in_the_same_second(place: str) -> None:
+    async with open_books(place) as first, open_books(place, store=first.store) as second:
+        await fill(first, second)
+        points = await asyncio.gather(first.ledger.checkpoint(), second.ledger.checkpoint())
+        assert points[0] == points[1]
+        found = await report(first, anchors=points)
+        assert found.ok, found.explain()
+        assert found.checkpoints == 2  # this one, and that of `fill`
 
 
 async def test_a_cut_off_tail_shows_against_an_anchor_only(place: str) -> None:
