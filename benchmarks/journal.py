@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from opengradient_sdk._core.clock import SystemClock
+from opengradient_sdk._core.gathering import Gathering
 from opengradient_sdk._core.store import SqliteStore
 from opengradient_sdk._core.tasks import Supervisor
 from opengradient_sdk._core.vault import Vault
@@ -67,6 +68,7 @@ class Books:
             limits=Limits(None),
             clock=SystemClock(),
             supervisor=self.supervisor,
+            gathering=Gathering(self.store, self.supervisor),
         )
 
     async def aclose(self) -> None:

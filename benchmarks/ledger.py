@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from opengradient_sdk._core.clock import SystemClock
+from opengradient_sdk._core.gathering import Gathering
 from opengradient_sdk._core.store import SqliteStore, Value
 from opengradient_sdk._core.tasks import Supervisor
 from opengradient_sdk._core.vault import Vault
@@ -93,7 +94,7 @@ class Books:
             owner=_OWNER,
             network=_NETWORK,
             clock=SystemClock(),
-            supervisor=self.supervisor,
+            gathering=Gathering(self.store, self.supervisor),
         )
 
     async def aclose(self) -> None:

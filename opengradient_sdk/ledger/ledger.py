@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Final
 
 from .._core.clock import Clock
+from .._core.gathering import Gathering
 from .._core.store import Db, Store
-from .._core.tasks import Supervisor
 from .._core.vault import Vault
 from ..errors import ConfigurationError, LedgerError
 from ..payments.status import PaymentStatus
@@ -20,7 +20,6 @@ from .checkpoints import Checkpoint, read_heads, write_checkpoint
 from .content import ContentMode, form_in
 from .entries import as_column, payment_subject
 from .facts import Content
-from .gathering import Gathering
 from .keys import ledger_key
 from .lines import FORGET, Drafting, Line, documents_in
 from .query import ReceiptQuery
@@ -41,8 +40,9 @@ class Ledger:
     *writer* with one chain of entries, each of which holds the hash of the one before; clients of
     several processes write at the same time without waiting for each other.
 
-    What is recorded gathers for 20 ms and is then written in one durable transaction. What cannot
-    be written is kept, in order, and tried again; until then ``require_writable`` raises.
+    What is recorded gathers for 20 ms and is then written in one durable transaction, with what
+    others gather. What cannot be written is kept, in order, and tried again; until then
+    ``require_writable`` raises.
 
     **Trust**: whoever can write to the store can write a chain anew. ``checkpoint`` signs how far
     all chains have come; only where that is kept elsewhere does a cut-off tail show.
@@ -58,7 +58,7 @@ class Ledger:
         owner: Address,
         network: str,
         clock: Clock,
-        supervisor: Supervisor,
+        gathering: Gathering,
         content: ContentMode = "encrypted",
     ) -> None:
         self._store = store
@@ -68,8 +68,8 @@ class Ledger:
         self._clock = clock
         self._writer = secrets.token_hex(8)
         self._drafting = Drafting(owner, network, content)
-        self._chain = ChainWriter(store, vault, self._writer, form_in(content))
-        self._lines = Gathering[Line](self._chain.write, supervisor)
+        chain = ChainWriter(vault, self._writer, form_in(content))
+        self._lines = gathering.queue("the ledger", chain)
         self._reader = Reader(store, vault)
         self._has_begun = False
 
@@ -219,10 +219,7 @@ class Ledger:
         """
         asked = query or ReceiptQuery()
         await self._lines.flushed()
-        condition, values = asked.condition(self._owner, self._network)
-        found = await self._reader.find(
-            condition, values, limit=asked.limit, newest_first=asked.newest_first
-        )
+        found = await self._reader.matching(asked, self._owner, self._network)
         return await self._reader.receipts(found)
 
     async def count(self, query: ReceiptQuery | None = None) -> int:
@@ -268,6 +265,11 @@ class Ledger:
     # Inside
 
     def _add(self, line: Line) -> None:
+        if self._lines.is_closed:  # nobody would write it
+            raise LedgerError(
+                "the ledger is closed, and what is not recorded is not handed out",
+                hint="Read answers to their end before you close the client.",
+            )
         if not self._has_begun:
             self._has_begun = True
             self._lines.add(self._drafting.began(self._writer, line.at))

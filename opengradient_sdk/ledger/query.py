@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from .._core.store import Value
@@ -11,6 +11,11 @@ from ..types import Address, Bytes32
 from .entries import as_column, placeholders
 
 _FEWEST: Final = 1
+_MOST_BRANCHES: Final = 32
+_COMMON_ROUTE: Final = "/v1/chat/completions"
+
+Condition = tuple[str, list[Value]]
+"""What a row must hold, in SQL, and the values of its ``?``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,18 @@ class ReceiptQuery:
         if any(time is not None and math.isnan(time) for time in (self.since, self.until)):
             raise ValueError("since and until are numbers")
 
-    def condition(self, owner: Address, network: str) -> tuple[str, list[Value]]:
+    def branches(self, owner: Address, network: str) -> list[Condition]:
+        """Return conditions of which every matching row meets exactly one, one for each build.
+
+        An index has the rows of one build in the order of their times, those of several not: to
+        find the first hundred of them, all would be read and sorted.
+        """
+        builds = dict.fromkeys(self.pcr_hashes)
+        if not 1 < len(builds) <= _MOST_BRANCHES:
+            return [self.condition(owner, network)]
+        return [replace(self, pcr_hashes=(each,)).condition(owner, network) for each in builds]
+
+    def condition(self, owner: Address, network: str) -> Condition:
         """Return what a row of ``ledger_receipt`` must hold, and the values of its ``?``.
 
         ``owner`` and ``network`` stand in for those that the query leaves out.
@@ -62,6 +78,9 @@ class ReceiptQuery:
             if text is not None:
                 terms.append(f"{column} = ?")
                 values.append(as_column(text))
+        if self.route not in (None, _COMMON_ROUTE) and not self._is_narrow:
+            # SQLite takes ledger_receipt_route only for a statement that says it in these words
+            terms.append(f"route <> '{_COMMON_ROUTE}'")
         if self.pcr_hashes:
             terms.append(f"pcr_hash IN ({placeholders(self.pcr_hashes)})")
             values.extend(str(pcr_hash) for pcr_hash in self.pcr_hashes)
@@ -70,3 +89,9 @@ class ReceiptQuery:
                 terms.append(comparison)
                 values.append(float(time))
         return " AND ".join(terms), values
+
+    @property
+    def _is_narrow(self) -> bool:
+        """Whether it asks for one of those things of which there are many."""
+        named = (self.run, self.tag, self.tee_id, self.model)
+        return bool(self.pcr_hashes) or any(each is not None for each in named)

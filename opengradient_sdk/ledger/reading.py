@@ -11,10 +11,13 @@ from typing import Final
 from .._core.store import Db, Row, Store, Value
 from .._core.vault import Vault
 from ..errors import LedgerError
+from ..types import Address
 from .entries import placeholders
+from .query import Condition, ReceiptQuery
 from .receipt import Receipt
 from .standing import Told, Written, documents_named, standing
 
+_COLUMNS: Final = "id, nonce, owner, network, created_at, writer, seq"
 _CHUNK: Final = 500
 """Values in one statement."""
 _MANY: Final = 512
@@ -39,9 +42,28 @@ class Reader:
         Raises:
             LedgerError: The store cannot be read.
         """
+        return await self._find([(condition, list(values))], limit, newest_first=newest_first)
+
+    async def matching(self, query: ReceiptQuery, owner: Address, network: str) -> list[Written]:
+        """Return what is written of the receipts that match.
+
+        ``owner`` and ``network`` stand in for those that the query leaves out.
+
+        Raises:
+            LedgerError: The store cannot be read.
+        """
+        branches = query.branches(owner, network)
+        return await self._find(branches, query.limit, newest_first=query.newest_first)
+
+    async def _find(
+        self, branches: Sequence[Condition], limit: int, *, newest_first: bool
+    ) -> list[Written]:
         await self._vault.open()
-        statement = _statement(condition, newest_first=newest_first)
-        rows, later = await self._store.run(lambda db: _found(db, statement, [*values, limit]))
+        statement = _statement([terms for terms, _ in branches], newest_first=newest_first)
+        values = [value for _, each in branches for value in (*each, limit)]
+        if len(branches) > 1:
+            values.append(limit)
+        rows, later = await self._store.run(lambda db: _found(db, statement, values))
         if len(rows) <= _FEW:
             return _put_together(rows, later)
         return await asyncio.to_thread(_put_together, rows, later)
@@ -85,14 +107,28 @@ class Reader:
         return self._documents
 
 
-def _statement(condition: str, *, newest_first: bool) -> str:
+def _statement(conditions: Sequence[str], *, newest_first: bool) -> str:
+    """Return the statement for the first rows that meet one of ``conditions``.
+
+    Each has its values and a limit. With several, the first of each are found, and of those the
+    first: one more limit.
+    """
     down = " DESC" if newest_first else ""
+    order = f"ORDER BY created_at{down}, id{down}"
+    found = [
+        f"SELECT {_COLUMNS} FROM ledger_receipt WHERE {each} {order} LIMIT ?"  # noqa: S608 - values are placeholders
+        for each in conditions
+    ]
+    first = found[0]
+    if len(found) > 1:
+        parts = " UNION ALL ".join(
+            f"SELECT * FROM ({each}) AS part{number}"  # noqa: S608 - values are placeholders
+            for number, each in enumerate(found)
+        )
+        first = f"SELECT * FROM ({parts}) AS parts {order} LIMIT ?"  # noqa: S608 - the same
     return f"""
 SELECT found.id, found.nonce, found.owner, found.network, entry.body, content.form, content.body
-FROM (
-    SELECT id, nonce, owner, network, created_at, writer, seq FROM ledger_receipt
-    WHERE {condition} ORDER BY created_at{down}, id{down} LIMIT ?
-) AS found
+FROM ({first}) AS found
 JOIN ledger_entry AS entry ON entry.writer = found.writer AND entry.seq = found.seq
 LEFT JOIN ledger_content AS content
     ON content.writer = found.writer AND content.seq = found.seq

@@ -99,5 +99,9 @@ CREATE TABLE ledger_checkpoint (
     at DOUBLE PRECISION NOT NULL,
     body TEXT NOT NULL
 )""",
+        # few calls are no chats; among many, they would not be found. SQLite takes this index only
+        # for a statement that says `route <> '/v1/chat/completions'`, too.
+        "CREATE INDEX ledger_receipt_route ON ledger_receipt (route, created_at)"
+        " WHERE route <> '/v1/chat/completions'",
     ),
 )

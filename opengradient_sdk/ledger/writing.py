@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from .._core.store import Db, Row, Store, Value
+from .._core.store import Db, Row, Value
 from .._core.vault import Vault
 from ..errors import LedgerError
 from .content import Form, closed
@@ -36,6 +36,8 @@ _BESIDE: Final = (WRITER, PARENT, DOCUMENT, _SIGNATURE, CHECKPOINT)
 _ONE_ROW: Final = re.compile(r"(?<=VALUES )\([?, ]+\)")
 _TOGETHER: Final = 64
 """Rows of one statement. After each, the thread that writes waits for the interpreter again."""
+_FEW: Final = 8
+"""From here on the rows of a statement are a power of two: few statements are to be prepared."""
 
 _Row = tuple[Value, ...]
 _Rows = dict[str, list[_Row]]
@@ -45,34 +47,42 @@ class ChainWriter:
     """Turns lines into entries, each with the hash of the one before, and writes them.
 
     The chain moves on when its entries are durable. Of a transaction whose end nobody saw, the
-    store itself is asked the next time.
+    store itself is asked the next time. Chaining and sealing are done by the thread that writes.
     """
 
-    def __init__(self, store: Store, vault: Vault, writer: str, form: Form) -> None:
-        self._store = store
+    def __init__(self, vault: Vault, writer: str, form: Form) -> None:
         self._vault = vault
         self._form: Form = form
         self._head = Head(writer, -1, "")
 
-    async def write(self, lines: Sequence[Line]) -> None:
-        """Write lines that follow those written before, in one transaction.
+    async def ready(self) -> None:
+        """Open the vault.
 
         Raises:
-            LedgerError: The store cannot be written, or holds another end of this chain than the
-                one that was written last.
+            ConfigurationError: Its key cannot be used.
         """
         await self._vault.open()
-        head = self._head
-        heads, entries = _chained(head, lines)
-        rows = self._rows(lines, heads)
 
-        def append(db: Db) -> None:
+    def work(self, lines: Sequence[Line]) -> Callable[[Db], Head]:
+        """Return what writes lines that follow those written before, and returns the new head.
+
+        It raises ``LedgerError`` where the store holds another end of this chain than the one that
+        was written last.
+        """
+        head = self._head
+
+        def append(db: Db) -> Head:
+            heads, entries = _chained(head, lines)
             done = _written(db, head, heads)
             _insert(db, _ENTRY, entries[done:])
-            _insert_beside(db, rows if not done else self._rows(lines[done:], heads[done:]))
+            _insert_beside(db, self._rows(lines[done:], heads[done:]))
+            return heads[-1]
 
-        await self._store.run(append)
-        self._head = heads[-1]
+        return append
+
+    def written(self, result: Head) -> None:
+        """Go on from the head that is durable now."""
+        self._head = result
 
     def _rows(self, lines: Sequence[Line], heads: Sequence[Head]) -> _Rows:
         """Return the rows beside the entries, by the statement that writes them."""
@@ -110,7 +120,7 @@ def _insert(db: Db, statement: str, rows: Sequence[_Row]) -> list[Row]:
     returned: list[Row] = []
     start = 0
     while left := len(rows) - start:
-        count = 1 << min(left, _TOGETHER).bit_length() - 1  # few statements are to be prepared
+        count = left if left < _FEW else 1 << min(left, _TOGETHER).bit_length() - 1
         values = [value for row in rows[start : start + count] for value in row]
         returned += db.execute(_of_many(statement, count), values)
         start += count

@@ -54,6 +54,9 @@ class CheckStatus(Enum):
     PENDING = "pending"
     NOT_CHECKED = "not checked"
 
+    # checks are looked up with every answer, and the hash that Enum brings is a call of its own
+    __hash__ = object.__hash__
+
 
 class Assurance(IntEnum):
     """What is proven about an answer; a rung includes those below it.

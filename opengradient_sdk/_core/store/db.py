@@ -76,6 +76,13 @@ class Store(Protocol):
         """
         ...
 
+    async def run_all(self, works: Sequence[Callable[[Db], Any]]) -> list[Any]:
+        """Run several works as ``run`` does, together; return what each returned or raised.
+
+        They become durable in one transaction, in their order. One that raises is undone alone.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Close it; ``run`` opens it again."""
         ...

@@ -118,13 +118,26 @@ class GroupedStore:
                 was lost while it committed, so that the outcome is unknown.
             ConfigurationError: The store's place cannot be used.
         """
+        (future,) = self._queued((work,))
+        return await future
+
+    async def run_all(self, works: Sequence[Callable[[Db], Any]]) -> list[Any]:
+        """Run several works as ``run`` does, together; return what each returned or raised.
+
+        They share one transaction, in their order. One that raises is undone alone. Only where
+        the store has to (a conflict with another process, more than 512 works at once) are they
+        several transactions.
+        """
+        return await asyncio.gather(*self._queued(works), return_exceptions=True)
+
+    def _queued(self, works: Sequence[Callable[[Db], T]]) -> list[asyncio.Future[T]]:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
+        jobs = [_Job(work, loop, loop.create_future()) for work in works]
         with self._lock:
             if self._writer is None:
                 self._writer = _Writer(self._engine())
-            self._writer.add(_Job(work, loop, future))
-        return await future
+            self._writer.add(jobs)
+        return [job.future for job in jobs]
 
     async def aclose(self) -> None:
         """Finish what is queued and close the database; ``run`` opens it again."""
@@ -187,9 +200,9 @@ class _Writer:
         self._writing = False
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="opengradient-store")
 
-    def add(self, job: _Job) -> None:
+    def add(self, jobs: Sequence[_Job]) -> None:
         with self._lock:
-            self._queue.append(job)
+            self._queue.extend(jobs)
             if self._writing:
                 return
             self._writing = True

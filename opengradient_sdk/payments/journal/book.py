@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from ..._core.clock import Clock
+from ..._core.gathering import Gathering
 from ..._core.store import Db, Store
 from ..._core.tasks import Supervisor
 from ..._core.vault import Vault
@@ -26,7 +27,7 @@ from .calls import Admission, Replied, check_call_key
 from .documents import from_document, to_document
 from .entries import JournalEntry
 from .holders import Desk
-from .lines import Batch, Lines
+from .lines import Lines
 from .records import CallRecord
 from .refusals import Refusal
 from .restoring import Found, Inherited
@@ -62,13 +63,14 @@ class PaymentJournal:
         limits: Limits,
         clock: Clock,
         supervisor: Supervisor,
+        gathering: Gathering,
     ) -> None:
         self._store = store
         self._vault = vault
         self._clock = clock
         self._supervisor = supervisor
         self._desk = Desk(owner, network, pool, limits, secrets.token_hex(16))
-        self._lines = Lines(self._write_lines, supervisor)
+        self._lines = Lines(gathering, self._desk, self.join)
         self._joining: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
         self._has_left = False
@@ -309,24 +311,6 @@ class PaymentJournal:
                 await self._store.run(lambda db: holders.attend(db, self._desk, self._clock.now()))
             except OpenGradientError as error:
                 _log.warning("the payment journal could not be renewed: %s", error)
-
-    async def _write_lines(self, batch: Batch) -> None:
-        await self.join()
-        # the rows are made and handed over in one go: what is queued later is never older
-        call_rows = [calls.row_of(self._desk, record) for record in batch.calls.values()]
-        notes = [authorizations.note_of(self._desk, life) for life in batch.lives.values()]
-        refused = [refusals.row_of(self._desk, refusal) for refusal in batch.refusals]
-
-        def write(db: Db) -> None:
-            for statement, rows in (
-                (calls.PUT_MINE, call_rows),
-                (authorizations.NOTE, notes),
-                (refusals.INSERT, refused),
-            ):
-                if rows:
-                    db.execute_many(statement, rows)
-
-        await self._store.run(write)
 
     def _unsealed(self, found: Found) -> Authorization | None:
         """Return a sealed authorization, ``None`` where it can only be watched."""

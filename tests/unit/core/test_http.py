@@ -281,7 +281,7 @@ async def test_a_stream_that_pauses_too_long_says_so(client: HttpClient) -> None
         await asyncio.Event().wait()
         return response
 
-    async with serving(handler) as url, client.stream("POST", url, timeout=0.1) as stream:
+    async with serving(handler) as url, client.stream("POST", url, timeout=1.0) as stream:
         chunks = stream.chunks()
         assert await anext(chunks) == b"first"
         with pytest.raises(NodeTimeoutError):

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from opengradient_sdk._core.gathering import Gathering
 from opengradient_sdk._core.store import Db, Store, open_store
 from opengradient_sdk._core.tasks import Supervisor
 from opengradient_sdk._core.vault import Vault
@@ -60,7 +61,7 @@ async def open_books(
         owner=OWNER,
         network=NETWORK,
         clock=clock,
-        supervisor=supervisor,
+        gathering=Gathering(own, supervisor),
         content=content,
     )
     try:

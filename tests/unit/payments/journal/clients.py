@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from opengradient_sdk._core.gathering import Gathering
 from opengradient_sdk._core.store import Store, Value, open_store
 from opengradient_sdk._core.tasks import Supervisor
 from opengradient_sdk._core.vault import Vault
@@ -45,6 +46,7 @@ class Client:
             limits=Limits(total, None, tags or {}),
             clock=self.clock,
             supervisor=self.supervisor,
+            gathering=Gathering(self.store, self.supervisor),
         )
 
     async def signed(self, nonce: int, **changes: Any) -> OpenAuthorization:
