@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
 
 from .._core.clock import Clock
 from ..errors import OpenGradientError, Spent
@@ -16,6 +16,9 @@ from ..payments.state import OpenAuthorization
 from ..verification.policy import CallFacts
 from .call import Call
 from .reply import Reply
+
+_DIGITS: Final = 24
+"""Random hex digits of a call's id."""
 
 
 class CallLines(Protocol):
@@ -51,6 +54,15 @@ class Errand:
     ended: bool = False
     kept: bool = False
 
+    @property
+    def copy(self) -> int:
+        """Which copy of the call is answered, if it was interrupted before; else 1.
+
+        A client may have ended after it had written a receipt, and before it said so of the key.
+        What is answered then is another answer, perhaps billed as well, with another receipt.
+        """
+        return 1 if self.under is None else self.record.attempts
+
 
 class CallBook:
     """Writes down how calls go.
@@ -67,7 +79,7 @@ class CallBook:
     def record(self, call: Call, *, estimate: int | None) -> CallRecord:
         """Return the line of a call that is about to be made; nothing is written yet."""
         return CallRecord(
-            id=f"call_{secrets.token_hex(12)}",
+            id=f"call_{secrets.token_hex(_DIGITS // 2)}",
             # only keys are compared; without one, nothing should let the question be guessed
             fingerprint="" if call.key is None else fingerprint(call),
             route=call.route,
@@ -83,7 +95,7 @@ class CallBook:
         now = self._clock.now()
         self._lines.change(
             CallRecord(
-                id=f"call_{secrets.token_hex(12)}",
+                id=f"call_{secrets.token_hex(_DIGITS // 2)}",
                 fingerprint="",
                 route=life.route,
                 model="",
@@ -117,7 +129,8 @@ class CallBook:
         """Count a copy whose answer was lost: it may be billed."""
         errand.lost += 1
         _count_one_more(errand)
-        self._lines.change(errand.record)
+        # as it is now: its end is written with its answer only
+        self._lines.change(replace(errand.record))
 
     def served(self, errand: Errand, cost: int | None) -> None:
         """Write down that it was answered, and the cost of the answer."""
@@ -128,7 +141,7 @@ class CallBook:
         record = errand.record
         if errand.ended:  # it was answered, and the answer was refused afterwards
             record.reason = _reason(error)
-            self._lines.change(record)
+            self._write_end(record)
         elif record.attempts == 0 or (
             # a copy of before may have been billed, however this one failed
             errand.lost == 0 and isinstance(error, OpenGradientError) and error.spent is Spent.NO
@@ -153,17 +166,29 @@ class CallBook:
         record.ended_at = self._clock.now()
         if errand.block is not None:
             errand.block.answered(record.estimate, cost)
-        self._lines.change(record)
+        self._write_end(record)
+
+    def _write_end(self, record: CallRecord) -> None:
+        """Write down soon how it ended; of a call with a key, ``Once`` does, with the answer.
+
+        An end without it would say that the key was answered, and the answer refused.
+        """
+        if record.key is None:
+            self._lines.change(record)
 
 
-def receipt_id_of(call_id: str) -> str:
-    """Return the id of the receipt of a call: the same random digits."""
-    return "rcpt_" + call_id.removeprefix("call_")
+def receipt_id_of(call_id: str, copy: int = 1) -> str:
+    """Return the id of the receipt of a call's answer: the same random digits.
+
+    ``copy`` is the errand's: before the digits of a later answer stands the number of its copy.
+    """
+    number = "" if copy == 1 else f"{copy:02x}"
+    return f"rcpt_{number}{call_id.removeprefix('call_')}"
 
 
 def call_id_of(receipt_id: str) -> str:
     """Return the id of the call of a receipt."""
-    return "call_" + receipt_id.removeprefix("rcpt_")
+    return "call_" + receipt_id.removeprefix("rcpt_")[-_DIGITS:]
 
 
 def fingerprint(call: Call) -> str:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from .._core.gathering import Gathering
 from .._core.http import HttpClient
 from .._core.store import open_store
 from .._core.tasks import Supervisor
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from ..ledger.timeline import RegistryHistory
     from ..payments.settlement import SettlementWatcher
     from .contracts import Contracts
+    from .following import Following
 
 _UNLIMITED_APPROVAL_CAPS = 100
 _AVOID_SECONDS = 300.0
@@ -74,6 +76,7 @@ class Core:
         profile = config.profile
         self.config = config
         self.clock = config.clock
+        self.opened_at = self.clock.now()
         self.emit = emit
         self.http = HttpClient()
         self.supervisor = Supervisor()
@@ -96,6 +99,7 @@ class Core:
             config.store, PAYMENTS_SCHEMA, OUTBOX_SCHEMA, LEDGER_SCHEMA, TIMELINE_SCHEMA
         )
         self.vault = Vault.at(config.store, config.store_key)
+        self.gathering = Gathering(self.store, self.supervisor)
         self.journal = PaymentJournal(
             self.store,
             self.vault,
@@ -105,6 +109,7 @@ class Core:
             limits=config.budget.limits(),
             clock=self.clock,
             supervisor=self.supervisor,
+            gathering=self.gathering,
         )
         self.calls = CallBook(self.journal, self.clock)
         self.conduct = NodeConduct(self.clock)
@@ -145,7 +150,7 @@ class Core:
             owner=self.signer.address,
             network=profile.payments.caip2,
             clock=self.clock,
-            supervisor=self.supervisor,
+            gathering=self.gathering,
             content=config.content,
         )
         self.once = Once(
@@ -155,6 +160,7 @@ class Core:
             self.take_over,
             takes=self.sessions.takes,
             repeated=self._repeated,
+            recorded=self.ledger.flushed,
         )
         self.registry = Registry(
             self._registry_rpcs(config),
@@ -228,6 +234,13 @@ class Core:
             self.blobs,
             self.clock,
         )
+
+    @cached_property
+    def following(self) -> Following:
+        """Who follows promised settlements, for a policy that wants to see them."""
+        from .following import Following
+
+        return Following(self)
 
     @cached_property
     def blobs(self) -> BlobReader:

@@ -273,6 +273,8 @@ def _unknown(life: OpenAuthorization, what: str) -> PaymentOutcomeUnknownError:
 
 
 _HINTS = {
+    "erc20_approval_tx_out_of_bounds": "A transaction of this wallet may be in the way. When it is "
+    "mined, try again; or call client.wallet.ensure_allowance() once, before the first call.",
     "permit2_allowance_required": "Call client.wallet.ensure_allowance() and try again.",
     "permit2_insufficient_balance": "The wallet holds less OPG than the cap; send it some.",
     "permit2_simulation_failed": "The wallet may lack OPG or the allowance; see "

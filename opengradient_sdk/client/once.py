@@ -50,9 +50,11 @@ class Once:
         *,
         takes: Callable[[OpenAuthorization], bool],
         repeated: Callable[[Receipt], None],
+        recorded: Callable[[], Awaitable[None]],
     ) -> None:
         self._takes = takes
         self._repeated = repeated
+        self._recorded = recorded
         self._journal = journal
         self._lives = lives
         self._resolve = resolve
@@ -78,6 +80,7 @@ class Once:
         async with self._turn(call):
             known = await self._admitted(call, errand)
             if isinstance(known, Reply):
+                call.lineage.repeated(known.receipt.id)  # later calls of a chained run rest on it
                 yield known
                 return
             errand.record = known.record
@@ -98,15 +101,29 @@ class Once:
         """
         if errand.kept:
             return
-        reply = None if errand.record.key is None else errand.reply
-        await self._journal.finish(errand.record, None if reply is None else reply_to_bytes(reply))
+        record = errand.record
+        reply = None if record.key is None else errand.reply
+        try:
+            await self._write(record, None if reply is None else reply_to_bytes(reply))
+        except LedgerError as error:
+            if record.state is CallState.SERVED:
+                raise _unwritten(record, error) from error
+            raise
         errand.kept = True
 
     async def _ended(self, record: CallRecord) -> None:
         try:
-            await self._journal.finish(record, None)
+            await self._write(record, None)
         except LedgerError as error:  # its line is kept, and tried again
             _log.warning("how a call ended is not written down yet: %s", error.short_message)
+
+    async def _write(self, record: CallRecord, reply: bytes | None) -> None:
+        """Write down how a call ended, the receipt first: nobody asks twice for what a key has."""
+        try:
+            if record.key is not None and record.state is CallState.SERVED:
+                await self._recorded()
+        finally:
+            await self._journal.finish(record, reply)
 
     @asynccontextmanager
     async def _turn(self, call: Call) -> AsyncGenerator[None, None]:
@@ -222,10 +239,8 @@ class Once:
             return None
         if self._lives.find(nonce) is None:
             await self._take_over()  # a dead client's header is had by inheriting it
-        life = self._lives.find(nonce)
-        if life is None and (life := await self._journal.find(nonce)) is not None:
-            self._lives.add(life)
-        return life
+        # what another client counts in its own changes all the time: it is read anew, and not kept
+        return self._lives.find(nonce) or await self._journal.find(nonce)
 
 
 def _spared(life: OpenAuthorization) -> bool:
@@ -242,6 +257,16 @@ def _stored(record: CallRecord, reply: bytes | None) -> Reply:
     raise VerificationError(
         f"the answer to this idempotency key was paid, and refused: {record.reason}",
         hint="Use a new key to ask again, which is paid again.",
+        spent=Spent.YES,
+        amount=None if record.cost is None else Amount(record.cost),
+    )
+
+
+def _unwritten(record: CallRecord, error: LedgerError) -> LedgerError:
+    what = "its answer is" if record.key is not None else "it is"
+    return LedgerError(
+        f"the call was answered and paid, and that is not written down yet: {error.short_message}",
+        hint=f"{error.hint} When the store can be written, {what} in it.".lstrip(),
         spent=Spent.YES,
         amount=None if record.cost is None else Amount(record.cost),
     )

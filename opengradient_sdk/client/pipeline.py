@@ -120,11 +120,26 @@ class Pipeline:
             core.calls.abandoned(errand)
 
     async def _chosen(self, call: Call, errand: Errand) -> tuple[NodeConnection, RegistrySnapshot]:
-        core, sessions = self._core, self._scope.sessions
+        core = self._core
         facts = errand.facts = facts_of(errand.record.id, errand.record.estimate)
         plan = core.config.require.plan(facts)
         if errand.under is not None:
-            return await self._stayed(errand.under, plan, facts)
+            chosen = await self._stayed(errand.under, plan, facts)
+        else:
+            chosen = await self._prepared(call, errand, plan, facts)
+        # the session may be another client's, or older than the price that it was opened with
+        await chosen[0].keep_priced()
+        if errand.record.estimate is None and errand.block is None:
+            # the first call of a client does not know the price before it has asked a node
+            cap = core.config.profile.session_cap
+            errand.record.estimate = call.estimate(chosen[0].last_opg_usd, cap)
+        return chosen
+
+    async def _prepared(
+        self, call: Call, errand: Errand, plan: Plan, facts: CallFacts
+    ) -> tuple[NodeConnection, RegistrySnapshot]:
+        """Return a node that may be asked, with a session that the call can join."""
+        core, sessions = self._core, self._scope.sessions
 
         async def prepare(connection: NodeConnection) -> None:
             if plan.attests(connection.record.pcr_hash):
@@ -139,12 +154,7 @@ class Pipeline:
                 errand.block.check_room(core.config.profile.session_cap)
             await sessions.prepare(tee_id, call.route, lambda: open_session(core, connection, call))
 
-        connection, snapshot = await self.router.choose(call.node, prepare, plan.allows)
-        if errand.record.estimate is None and errand.block is None:
-            # the first call of a client does not know the price before it has asked a node
-            cap = core.config.profile.session_cap
-            errand.record.estimate = call.estimate(connection.last_opg_usd, cap)
-        return connection, snapshot
+        return await self.router.choose(call.node, prepare, plan.allows)
 
     async def _stayed(
         self, under: OpenAuthorization, plan: Plan, facts: CallFacts

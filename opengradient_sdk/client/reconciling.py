@@ -68,10 +68,10 @@ class Reconciler:
         if self._lives.unresolved and (self._task is None or self._task.done()):
             self._task = self._supervisor.spawn(self._follow(), name="reconcile payments")
 
-    async def look_up(self, life: OpenAuthorization, *, ours: bool = True) -> PaymentStatus:
+    async def look_up(self, life: OpenAuthorization) -> PaymentStatus:
         """Ask the chain about an authorization, and free its budget when the chain has spoken.
 
-        What another client counts is not ``ours``: nothing is concluded about its node.
+        Of another client's, nothing is concluded about its node: that one counts its calls.
 
         Raises:
             ChainError: The chain could not be asked.
@@ -79,7 +79,7 @@ class Reconciler:
         """
         async with self._looking:
             before = life.status
-            if before.is_last_word and not before.is_summary:
+            if before.is_last_word and not before.from_journal:
                 return before
             watcher = self._watcher()
             status = await watcher.status(watcher.claim_of(life))
@@ -88,10 +88,12 @@ class Reconciler:
             self._looked_at[life.nonce] = self._clock.now()
             if differs(status, before):
                 await self._journal.resolve(life, status)
-            if ours:
+            if self._lives.are_ours(life):
                 self._account(life, before, status)
                 if differs(status, before):
                     self._record(life, status)
+            else:
+                life.status = status
             return status
 
     async def look_up_retired(self) -> None:

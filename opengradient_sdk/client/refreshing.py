@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from ..errors import ChainError, LedgerError, RegistryUnavailableError
 from ..ledger.data import individual_blob_check
-from ..ledger.data_status import DataState
+from ..ledger.data_status import DataState, DataStatus
 from ..ledger.receipt import Receipt
 from ..payments.state import OpenAuthorization
 from ..payments.status import PaymentStatus
@@ -67,9 +67,9 @@ class Refreshing:
         """Add what the payments chain says of the session's charge."""
         core = self._core
         life = await self.life_of(receipt)
-        status = receipt.payment
-        if not status.is_last_word or status.is_summary:
-            status = await core.reconciler.look_up(life, ours=_is_ours(life))
+        status = receipt.payment  # as the ledger has it, with its block and its proof
+        if not status.is_last_word or status.from_journal:
+            status = await core.reconciler.look_up(life)
         facts = replace(
             receipt.authorization,
             served=Amount(life.served),
@@ -77,7 +77,7 @@ class Refreshing:
             unpriced=life.unpriced,
             resent=life.resent,
         )
-        if differs(status, receipt.payment) and not _is_ours(life):
+        if differs(status, receipt.payment) and not core.lives.are_ours(life):
             core.ledger.payment(facts, status)  # of ours, the reconciler has it written
         check = charge_check(life, status)
         if check.status is CheckStatus.FAILED:
@@ -99,7 +99,7 @@ class Refreshing:
         """
         core, nonce = self._core, receipt.authorization.nonce
         known = receipt.life or core.lives.find(nonce)
-        if known is not None and _is_ours(known):
+        if known is not None and core.lives.are_ours(known):
             return known
         # what another client counts in it changes all the time: it is read anew
         life = await core.journal.find(nonce)
@@ -112,14 +112,17 @@ class Refreshing:
 
     def retire(self, life: OpenAuthorization) -> None:
         """Let a session of this client take no further call, so that the node can settle it."""
-        if _is_ours(life):
+        if self._core.lives.are_ours(life):
             self._core.lives.retire(life)
 
     async def data(self, receipt: Receipt) -> Receipt:
         """Add what the relay's chain says of the hashes."""
         if receipt.data.state not in _SETTLING:
             return receipt
-        status = await self._core.data_watcher.status(receipt)
+        return await self.with_status(receipt, await self._core.data_watcher.status(receipt))
+
+    async def with_status(self, receipt: Receipt, status: DataStatus) -> Receipt:
+        """Add a word of the relay's chain, and what the blob of an individual settlement holds."""
         fresh = replace(receipt, data=status, as_of=self._core.clock.now())
         proof = fresh.data.proof
         if proof is None or proof.mode != "individual":
@@ -208,8 +211,3 @@ def _told(receipt: Receipt) -> tuple[object, ...]:
         {check.name: check.status for check in receipt.evidence.checks},
         receipt.attested,
     )
-
-
-def _is_ours(life: OpenAuthorization) -> bool:
-    """Whether this client makes the calls on it, and so knows them all."""
-    return bool(life.authorization.header)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..errors import AssuranceError, Spent
+from ..ledger.data_status import DataState
 from ..ledger.receipt import Receipt
 from ..verification.policy import CallFacts, Found
 from .config import ClientConfig
@@ -27,6 +28,17 @@ def facts_of_receipt(receipt: Receipt) -> CallFacts:
     return facts_of(receipt.id, None if receipt.cost is None else receipt.cost.atoms)
 
 
+def found_in(receipt: Receipt) -> Found:
+    """Return what a policy is told of an answer."""
+    return Found(
+        receipt.assurance,
+        receipt.pcr_hash,
+        receipt.uncovered,
+        cost=None if receipt.cost is None else receipt.cost.atoms,
+        promised=receipt.data.state is not DataState.NONE,
+    )
+
+
 def check_required(config: ClientConfig, receipt: Receipt, facts: CallFacts) -> None:
     """Return if a receipt proves what this client requires.
 
@@ -36,9 +48,7 @@ def check_required(config: ClientConfig, receipt: Receipt, facts: CallFacts) -> 
     Raises:
         AssuranceError: It proves less, or is of a build that is not accepted. The call was paid.
     """
-    cost = None if receipt.cost is None else receipt.cost.atoms
-    found = Found(receipt.assurance, receipt.pcr_hash, receipt.uncovered, cost)
-    lacking = list(config.require.unmet(facts, found))
+    lacking = list(config.require.unmet(facts, found_in(receipt)))
     accepted = config.trust.measurements
     if accepted and receipt.pcr_hash not in accepted:
         lacking.append(f"trust: the answer is of build {receipt.pcr_hash}, which is not accepted")

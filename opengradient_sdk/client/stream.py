@@ -12,6 +12,7 @@ from .._core.sse import EventDecoder
 from ..errors import (
     ConfigurationError,
     NetworkError,
+    OpenGradientError,
     Spent,
     StreamInterruptedError,
     VerificationError,
@@ -46,6 +47,7 @@ class ChatStream:
         self._served: Served[StreamTransmission] | None = None
         self._texts: AsyncIterator[str] | None = None
         self._reply: Reply | None = None
+        self._refused: OpenGradientError | None = None
         self._entered = self._counted = False
 
     async def __aenter__(self) -> Self:
@@ -108,6 +110,8 @@ class ChatStream:
             StreamInterruptedError: There was no signed final frame.
             VerificationError: The whole is not what the node signed.
         """
+        if self._refused is not None:
+            raise self._refused  # it has been counted, and has its receipt
         if self._reply is None:
             async for _ in self.text_stream:
                 pass  # the pieces are kept in the answer
@@ -124,9 +128,13 @@ class ChatStream:
             raise self._interrupted("the stream ended without its signed final frame")
         usage = usage_of(answer.usage)
         self._counted = True
-        output, receipt = served.verified(
-            Answered(answer.signed_frame, answer.output, usage, answer.usage)
-        )
+        try:
+            output, receipt = served.verified(
+                Answered(answer.signed_frame, answer.output, usage, answer.usage)
+            )
+        except OpenGradientError as error:
+            self._refused = error
+            raise
         return chat_reply(self._call.model, output, usage, receipt)
 
     async def _read(self, served: Served[StreamTransmission]) -> AsyncIterator[str]:

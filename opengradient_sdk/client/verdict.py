@@ -96,7 +96,7 @@ def conclude(
     life.answered(cost)
     core.calls.served(errand, cost)
     receipt = Receipt(
-        id=receipt_id_of(errand.record.id),
+        id=receipt_id_of(errand.record.id, errand.copy),
         route=call.route,
         model=call.model,
         tag=call.tag,
@@ -143,6 +143,8 @@ def conclude(
         pcr_hash=record.pcr_hash,
     )
     _require(core, facts, receipt, verdict)
+    if core.config.require.may_follow:
+        core.following.answered(receipt, facts)
     assert verdict.output is not None  # a reader that failed has been raised
     return verdict.output, receipt
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal, InvalidOperation
@@ -14,6 +15,10 @@ from ..errors import NetworkError, NodeProtocolError
 from .records import NodeRecord
 
 _PRICE_MAX_AGE: Final = 300.0
+_PRICE_RENEWED_AT: Final = 150.0
+"""Seconds after which a price is read again, so that it lasts for a call that begins now."""
+_PRICE_RETRY: Final = 60.0
+"""Seconds until a node is asked again that gave no answer: every call would wait for it."""
 _FREE_TIMEOUT: Final = 10.0
 _LOWEST_USD: Final = Decimal("1e-9")
 _HIGHEST_USD: Final = Decimal("1e9")
@@ -36,7 +41,8 @@ class NodeConnection:
         self._clock = clock
         self._base = record.endpoint.rstrip("/")
         self._price: Decimal | None = None
-        self._price_read_at = float("-inf")
+        self._price_read_at = self._price_asked_at = float("-inf")
+        self._pricing = asyncio.Lock()
 
     async def post(
         self, path: str, body: bytes, headers: Mapping[str, str], *, timeout: float
@@ -92,8 +98,7 @@ class NodeConnection:
     @property
     def last_opg_usd(self) -> Decimal | None:
         """The price last read, while it is not older than 5 minutes."""
-        fresh = self._clock.now() - self._price_read_at < _PRICE_MAX_AGE
-        return self._price if fresh else None
+        return self._price if self._since(self._price_read_at) < _PRICE_MAX_AGE else None
 
     async def opg_usd(self) -> Decimal | None:
         """Return the USD price of one OPG that the node bills with; ``None`` if it shows none.
@@ -101,18 +106,43 @@ class NodeConnection:
         **Trust**: the node's own statement over the pinned connection; no signature covers it.
         """
         if self.last_opg_usd is None:
-            try:
-                answer = await self._http.request(
-                    "GET",
-                    self._base + "/health",
-                    pin=self.record.tls_certificate_der,
-                    timeout=_FREE_TIMEOUT,
-                )
-            except NetworkError:
-                return None  # a node without a price can still be called; the cost stays unknown
-            self._price = _published_price(answer)
-            self._price_read_at = self._clock.now()
-        return self._price
+            await self._read_price()
+        return self.last_opg_usd
+
+    async def keep_priced(self) -> None:
+        """Have a price that will not be too old when a call that begins now is answered.
+
+        Who opens a session has read it; who goes on with another client's, or with one that is
+        older than the price, has not, and could not say what an answer cost. Where there is none
+        to be had, not every call asks again.
+        """
+        if self._since(self._price_read_at) < _PRICE_RENEWED_AT:
+            return
+        async with self._pricing:
+            if (
+                self._since(self._price_read_at) >= _PRICE_RENEWED_AT
+                and self._since(self._price_asked_at) >= _PRICE_RETRY
+            ):
+                await self._read_price()
+
+    def _since(self, then: float) -> float:
+        """Return the seconds since ``then``; endless where the clock was set back meanwhile."""
+        seconds = self._clock.now() - then
+        return seconds if seconds >= 0 else float("inf")
+
+    async def _read_price(self) -> None:
+        self._price_asked_at = self._clock.now()
+        try:
+            answer = await self._http.request(
+                "GET",
+                self._base + "/health",
+                pin=self.record.tls_certificate_der,
+                timeout=_FREE_TIMEOUT,
+            )
+        except NetworkError:
+            return  # a node without a price can still be called; the cost stays unknown
+        self._price = _published_price(answer)
+        self._price_read_at = self._clock.now()
 
 
 def _with_defaults(headers: Mapping[str, str]) -> dict[str, str]:

@@ -65,7 +65,6 @@ class AllowanceKeeper:
         self._owner = owner
         self._approval = approval
         self._opg = Erc20(rpc, profile.opg)
-        self._sponsored: _Sponsored | None = None
         self._giving = asyncio.Lock()
 
     async def funds(self) -> Funds:
@@ -157,13 +156,19 @@ class AllowanceKeeper:
         return max(self._approval, cap)
 
     async def _sponsored_approval(self, cap: int, funds: Funds) -> _Sponsored:
-        known = self._sponsored
-        if known is None or not (known.counts(funds) and self._fits(known, cap)):
-            promised = await self._promised(funds)
-            fitting = next((one for one in promised if self._fits(one, cap)), None)
-            known = fitting or await self._promise(cap, promised)
-        self._sponsored = known
-        return known
+        """Return the approval that is mined first, of all that this wallet's clients have signed.
+
+        Sponsors take the account's next transaction only. Clients that come at the same time may
+        each have signed one: the first is everybody's.
+        """
+        promised = await self._promised(funds)
+        if (first := self._first_fitting(promised, cap)) is not None:
+            return first
+        own = await self._promise(cap, promised)
+        return self._first_fitting(await self._promised(funds), cap) or own
+
+    def _first_fitting(self, promised: Sequence[_Sponsored], cap: int) -> _Sponsored | None:
+        return next((one for one in promised if self._fits(one, cap)), None)
 
     def _fits(self, approval: _Sponsored, cap: int) -> bool:
         """Whether it is enough, and no more than this client's own rules would sign.

@@ -32,7 +32,10 @@ class Lives:
         return tuple(self._unresolved.values())
 
     def add(self, life: OpenAuthorization) -> None:
-        """Keep an authorization for questions about it, and watch it while it is open."""
+        """Keep an authorization that this client signed or took over; watch it while it is open.
+
+        What another client holds is none of these: its counts are only as new as they were read.
+        """
         self._known[life.nonce] = life
         if life.ended_by_node:  # another client's experience
             self._conduct.ended(life.tee_id, life.nonce, cap=life.cap, served=life.served)
@@ -42,6 +45,10 @@ class Lives:
     def find(self, nonce: int) -> OpenAuthorization | None:
         """Return the authorization with this nonce; also one that is resolved."""
         return self._known.get(nonce)
+
+    def are_ours(self, life: OpenAuthorization) -> bool:
+        """Whether the calls on it are this client's, so that their counts are up to date."""
+        return self._known.get(life.nonce) is life
 
     def sent(self, life: OpenAuthorization) -> None:
         """Note that its header is leaving this process."""

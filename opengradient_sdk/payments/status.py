@@ -25,9 +25,6 @@ class PaymentState(Enum):
         return self not in (PaymentState.OPEN, PaymentState.UNKNOWN)
 
 
-FROM_JOURNAL: Final = "as the journal has it"
-"""The reason of a status that was read from the journal, which does not say where it was seen."""
-
 LAST_WORDS: Final = (PaymentState.FINAL, PaymentState.NOT_CHARGED)
 """States that no later look at the chain can change."""
 
@@ -78,6 +75,8 @@ class PaymentStatus:
         rpcs: The endpoints that were heard, without credentials.
         disagreeing: Where endpoints contradict each other: what each of them says.
         final: Whether no reorg can take it back, as far as every configured endpoint says.
+        from_journal: Whether it was read from the journal, which keeps what the chain said and the
+            transaction, and neither the block nor what proves it; the ledger and the chain do.
     """
 
     state: PaymentState
@@ -91,16 +90,12 @@ class PaymentStatus:
     rpcs: tuple[str, ...] = ()
     disagreeing: tuple[str, ...] = ()
     final: bool = False
+    from_journal: bool = False
 
     @property
     def is_last_word(self) -> bool:
         """Whether nothing can change it any more: it is final, or was proven never to be."""
         return self.final or self.state in LAST_WORDS
-
-    @property
-    def is_summary(self) -> bool:
-        """Whether the chain has to be asked again for the block and for what proves it."""
-        return self.reason == FROM_JOURNAL
 
     def __str__(self) -> str:
         return f"{self.state.value}: {self.reason}"

@@ -213,8 +213,6 @@ class Payments:
                 "no client of this wallet and store signed that authorization",
                 hint="Ask the client that did, or one with its store.",
             )
-        if core.lives.find(life.nonce) is None:
-            core.lives.add(life)
         return life
 
 

@@ -13,6 +13,7 @@ from ...ledger.receipt import Receipt
 from ...payments.status import PaymentState
 from ...types import Bytes32
 from ...verification.evidence import Assurance
+from ..call import bare_model
 from ..callbook import call_id_of
 from ..refreshing import Refreshing, Step
 from ..work import CallWork
@@ -57,13 +58,20 @@ class Receipts:
     ) -> tuple[Receipt, ...]:
         """Return the receipts that match, oldest first, as they were last seen.
 
-        ``since`` and ``until`` are Unix seconds of the client's clock.
+        ``since`` and ``until`` are Unix seconds of the client's clock; ``model`` is named as in
+        calls, with or without its provider.
 
         Raises:
             LedgerError: The store cannot be read.
         """
         query = ReceiptQuery(
-            since=since, until=until, model=model, tag=tag, run=run, tee_id=tee_id, limit=limit
+            since=since,
+            until=until,
+            model=None if model is None else str(bare_model(model)),
+            tag=tag,
+            run=run,
+            tee_id=tee_id,
+            limit=limit,
         )
         return await self._work.core.ledger.select(query)
 

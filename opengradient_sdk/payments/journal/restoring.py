@@ -11,7 +11,7 @@ from ...types import Address, Amount, Bytes32, TypedData
 from ..challenge import Offer
 from ..schemes import Authorization
 from ..state import AuthorizationState, OpenAuthorization
-from ..status import FROM_JOURNAL, NOT_LOOKED, PaymentState, PaymentStatus
+from ..status import NOT_LOOKED, PaymentState, PaymentStatus
 from . import calls
 from .authorizations import wipe_what_is_over
 from .entries import JournalEntry
@@ -142,9 +142,10 @@ class Found:
         charged, tx = self.columns["charged"], self.columns["tx"]
         return PaymentStatus(
             state,
-            FROM_JOURNAL,
+            "as the journal has it",
             Amount(int(charged)) if charged else None,
             Bytes32(tx) if tx else None,
+            from_journal=True,
         )
 
 

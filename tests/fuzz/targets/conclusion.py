@@ -89,7 +89,9 @@ def _cardboard(receipts: list[Receipt]) -> tuple[Any, ...]:
         body=_BODY, payload=json.dumps(_BODY).encode(), longest=64, lineage=Lineage(),
     )  # fmt: skip
     errand = SimpleNamespace(
-        facts=None, record=SimpleNamespace(id=f"call_{'5a' * 12}", maybe_billed=0, estimate=None)
+        facts=None,
+        copy=1,
+        record=SimpleNamespace(id=f"call_{'5a' * 12}", maybe_billed=0, estimate=None),
     )
     connection = SimpleNamespace(record=record, last_opg_usd=Decimal("0.05"))
     life = OpenAuthorization(_AUTHORIZATION, record.tee_id, call.route, signed_at=0.0, from_block=1)

@@ -22,6 +22,8 @@ from opengradient_sdk.errors import OpenGradientError
 from .kit import Customer, CustomerFactory
 
 KEY = "order-17"
+SOON = 0.2
+"""How long a caller waits for nodes that never answer (seconds); who is slower errs, too."""
 
 
 @pytest.fixture
@@ -179,9 +181,9 @@ async def one_call(one: Customer, streamed: bool) -> list[OpenGradientError]:
     try:
         async with asyncio.timeout(10):
             if not streamed:
-                await one.ask(timeout=0.5)
+                await one.ask(timeout=SOON)
             else:
-                async with one.client.chat.stream(**one.question(timeout=0.5)) as stream:
+                async with one.client.chat.stream(**one.question(timeout=SOON)) as stream:
                     await stream.get_final_reply()
     except OpenGradientError as error:
         return [error]

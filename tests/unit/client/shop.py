@@ -14,6 +14,7 @@ from opengradient_sdk.client.once import Once
 from opengradient_sdk.client.reply import Reply
 from opengradient_sdk.errors import (
     ChainError,
+    LedgerError,
     PaymentOutcomeUnknownError,
     SignatureError,
     Spent,
@@ -56,6 +57,8 @@ class Shop:
         self.word: PaymentStatus | Exception = OPEN
         self.kept: list[Receipt] = []
         self.sent: list[int] = []
+        self.recorded: list[int] = []
+        self.ledger_failure: LedgerError | None = None
         self.once = Once(
             self.client.journal,
             self.lives,
@@ -63,12 +66,19 @@ class Shop:
             self._take_over,
             takes=self.pool.takes,
             repeated=self.kept.append,
+            recorded=self._record,
         )
 
     async def _resolve(self, life: OpenAuthorization) -> None:
         if isinstance(self.word, Exception):
             raise self.word
         self.lives.account(life, self.word)
+
+    async def _record(self) -> None:
+        """Make receipts durable, after so many calls were sent."""
+        if self.ledger_failure is not None:
+            raise self.ledger_failure
+        self.recorded.append(len(self.sent))
 
     async def _take_over(self) -> None:
         for left in await self.client.journal.inherit():

@@ -155,7 +155,9 @@ async def test_another_clients_answer_is_waited_for(place: str) -> None:
         reply = await waiting[0]
         assert reply.receipt.repeated
         assert (here.sent, there.sent) == ([1], [])
-        assert reply.receipt.life is there.lives.find(1)
+        assert reply.receipt.life is not None
+        assert reply.receipt.life.nonce == 1
+        assert there.lives.find(1) is None  # whoever signed it follows it
     finally:
         await here.client.aclose()
         await there.client.aclose()
