@@ -1,26 +1,19 @@
-"""A store's key in the operating system's keyring; the extra ``[keyring]`` speaks to it."""
+"""A store's key in the operating system's keyring."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import Final
 
 from ...errors import ConfigurationError
+from ..keyring import KeyringEntry
 from .key import Outcome, new_key, read, written
 
 SERVICE: Final = "opengradient"
-
-
-class _Keyring(Protocol):
-    """What is used of the ``keyring`` package."""
-
-    def get_password(self, service_name: str, username: str) -> str | None: ...
-
-    def set_password(self, service_name: str, username: str, password: str) -> None: ...
+_INSTEAD: Final = "pass store_key= the path of a file"
 
 
 class KeyInKeyring:
@@ -38,18 +31,15 @@ class KeyInKeyring:
 
     def fetch(self) -> Outcome:
         """Return the key in the keyring, which is put there if there is none."""
-        keyring = _load()
-        if isinstance(keyring, ConfigurationError):
-            return keyring
-        username = self._username()
-        found = _found(keyring, username)
+        entry = KeyringEntry(SERVICE, self._username(), _INSTEAD)
+        found = _found(entry)
         if found is not None:
             return found
         lock = self._locate_lock()
         try:
             with _alone(lock):
-                found = _found(keyring, username)
-                return _made(keyring, username) if found is None else found
+                found = _found(entry)
+                return _made(entry) if found is None else found
         except OSError as error:
             return ConfigurationError(
                 f"the lock file {lock} cannot be used: {error.strerror}",
@@ -57,34 +47,25 @@ class KeyInKeyring:
             )
 
 
-def _made(keyring: _Keyring, username: str) -> Outcome:
+def _made(entry: KeyringEntry) -> Outcome:
     key = new_key()
-    try:
-        keyring.set_password(SERVICE, username, written(key))
-    except Exception as error:  # noqa: BLE001 - backends raise their systems' own errors
-        return _unusable(error)
-    kept = _found(keyring, username)
+    if (trouble := entry.write(written(key))) is not None:
+        return trouble
+    kept = _found(entry)
     if kept is not None and (kept == key or isinstance(kept, ConfigurationError)):
         return kept
-    return ConfigurationError(
-        "the keyring did not keep the store's key",
-        hint="`keyring diagnose` on the command line says which backend is in use; or pass"
-        " store_key= the path of a file.",
-    )
+    return entry.kept_nothing("the store's key")
 
 
-def _found(keyring: _Keyring, username: str) -> Outcome | None:
-    try:
-        text = keyring.get_password(SERVICE, username)
-    except Exception as error:  # noqa: BLE001 - backends raise their systems' own errors
-        return _unusable(error)
-    if text is None:
-        return None
+def _found(entry: KeyringEntry) -> Outcome | None:
+    text = entry.read()
+    if not isinstance(text, str):
+        return text
     return read(text) or ConfigurationError(
-        f"the keyring's entry {username!r} of {SERVICE!r} is not a store's key; it was left as it"
-        " is",
-        hint=f"If nothing else needs it: `keyring del {SERVICE} {username}`. A new key is made,"
-        " and what the old one sealed (open sessions, stored replies) stays closed.",
+        f"the keyring's entry {entry.username!r} of {SERVICE!r} is not a store's key; it was left"
+        " as it is",
+        hint=f"If nothing else needs it: `keyring del {SERVICE} {entry.username}`. A new key is"
+        " made, and what the old one sealed (open sessions, stored replies) stays closed.",
     )
 
 
@@ -105,33 +86,3 @@ def _alone(lock: Path) -> Generator[None]:
         yield
     finally:
         os.close(file)
-
-
-def _load() -> _Keyring | ConfigurationError:
-    try:
-        return cast(_Keyring, import_module("keyring"))
-    except ImportError:
-        return ConfigurationError(
-            "the keyring package is not installed",
-            hint="pip install 'opengradient-sdk[keyring]', or pass store_key= the path of a file",
-        )
-
-
-def _unusable(error: Exception) -> ConfigurationError:
-    # only the kind of error is told: a backend's text may repeat what it was given
-    match type(error).__name__:
-        case "NoKeyringError":
-            return ConfigurationError(
-                "this system has no keyring",
-                hint="On servers the store's key is in a file: pass store_key= its path.",
-            )
-        case "KeyringLocked":
-            return ConfigurationError(
-                "the keyring is locked, and was not unlocked", hint="Unlock it and try again."
-            )
-        case kind:
-            return ConfigurationError(
-                f"the keyring failed: {kind}",
-                hint="`keyring diagnose` on the command line says which backend is in use; or pass"
-                " store_key= the path of a file.",
-            )
