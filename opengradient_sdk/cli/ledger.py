@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import re
+from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from ..errors import ConfigurationError
 from .outcome import REFUSED, told
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The ledger of receipts.", no_args_is_help=True)
 
+_KEY: Final = re.compile(r"[0-9a-f]{64}")
 Store = Annotated[
     str | None,
     typer.Option(help="A SQLite file, or postgresql://…; the network's own (OG_NETWORK) if none."),
@@ -46,21 +49,46 @@ def verify(
     """Recompute the whole ledger, and name every entry that is not as it was written.
 
     Without --anchor a cut-off end cannot be seen. Exits with 0 if nothing is wrong, with 1 if
-    something is, with 2 if the ledger cannot be read.
+    something is, with 2 if the ledger cannot be read, or nothing is recorded in it.
     """
     with told():
         anchors = [one for path in anchor or () for one in _checkpoints(path)]
-        report = asyncio.run(_verified(store, store_key, anchors, public_key))
+        key = None if public_key is None else _ledger_key(public_key)
+        report = asyncio.run(_verified(store, store_key, anchors, key))
         print(report.explain())
+        if report.ok and not report.entries:
+            raise ConfigurationError(
+                "nothing is recorded in this store",
+                hint="Is it the right one? What was recorded and is gone shows against --anchor.",
+            )
     if not report.ok:
         raise typer.Exit(REFUSED)
 
 
-def _checkpoints(path: Path) -> list[Checkpoint]:
+def _ledger_key(text: str) -> str:
+    """Return a ledger key as checkpoints spell it."""
+    key = text.strip().lower().removeprefix("0x")
+    if not _KEY.fullmatch(key):
+        raise ConfigurationError(
+            "--public-key is no ledger key", hint="64 hex digits, as checkpoints have them."
+        )
+    return key
+
+
+def _checkpoints(path: Path) -> Iterator[Checkpoint]:
+    """Yield the checkpoints in a file; of a line that is none, say which."""
+    from .._core.json_in import parse_json
     from ..ledger.checkpoints import Checkpoint
 
-    lines = path.read_text().splitlines()
-    return [Checkpoint.from_json(json.loads(line)) for line in lines if line.strip()]
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            if line.strip():
+                yield Checkpoint.from_json(parse_json(line))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"line {number} of {path} is no checkpoint: {error}",
+                hint="--anchor names a file that FileAnchor has written.",
+            ) from None
 
 
 async def _verified(

@@ -50,6 +50,8 @@ def _has_ledger(path: Path) -> bool:
         return False
     import sqlite3
 
+    with path.open("rb"):  # of one that may not be read, the system says so
+        pass
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
             return bool(db.execute(_LOOK).fetchall())
