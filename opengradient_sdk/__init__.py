@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         PcrIn,
         Policy,
         Sample,
+        Settled,
         UnsafeNoVerification,
     )
 
@@ -58,7 +59,7 @@ __getattr__ = lazy_names(
         "types": "Address Amount Bytes32 TxReceipt TxRequest",
         "verification.evidence": "Assurance Check CheckStatus Evidence",
         "verification.policy": "Above AllOf AnyOf AtLeast Covered PcrIn Policy Sample "
-        "UnsafeNoVerification",
+        "Settled UnsafeNoVerification",
     },
 )
 
@@ -100,6 +101,7 @@ __all__ = [
     "RemoteSigner",
     "Reply",
     "Sample",
+    "Settled",
     "Signer",
     "Spent",
     "Trust",

@@ -103,6 +103,8 @@ class ClientConfig:
                 f"require={policy} needs the builds that you accept",
                 hint="Pass trust=Trust(measurements=frozenset({Bytes32(pcr_hash), …})).",
             )
+        if policy.may_follow:
+            _check_can_settle(policy, settlement, profile)
         return cls(
             signer=signer,
             profile=profile,
@@ -194,6 +196,25 @@ def store_place(store: str | os.PathLike[str] | None, profile: Profile) -> Store
         )
     folder = Path(profile.state_dir) if profile.state_dir else default_folder()
     return StorePlace(folder / f"{profile.name}-{profile.payments.chain_id}.sqlite")
+
+
+def _check_can_settle(policy: Policy, settlement: SettlementMode, profile: Profile) -> None:
+    """Refuse a policy that wants to see settled what never is, or what nobody here could see."""
+    if settlement == "private":
+        raise ConfigurationError(
+            f"require={policy} wants hashes settled, and settlement='private' settles none",
+            hint="Use settlement='batch' or 'individual', or leave Settled() out.",
+        )
+    if profile.settlement_relay is None:
+        raise ConfigurationError(
+            f"require={policy} needs the contract that records settled hashes",
+            hint="Set OG_SETTLEMENT_RELAY to its address.",
+        )
+    if settlement == "batch" and not profile.blob_urls:
+        raise ConfigurationError(
+            f"require={policy} needs a store of blobs: without it nobody can look into a batch",
+            hint="Set OG_BLOB_URL to the address of a Walrus aggregator.",
+        )
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

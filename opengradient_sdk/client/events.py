@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..chain.outbox.events import ChainEvent
+from ..ledger.data_status import DataStatus
 from ..payments.policy import FacilitatorChanged
 from ..payments.status import PaymentStatus
 from ..types import Amount, Bytes32
@@ -40,6 +41,19 @@ class PaymentResolved:
 
 
 @dataclass(frozen=True, slots=True)
+class DataResolved:
+    """The chain has spoken about the hashes of an answer that the policy wants to see settled.
+
+    ``status.state`` is SETTLED or FINAL, or OVERDUE: the promise was broken, and its node is left.
+    PROMISED says that a reorg has taken the settlement back.
+    """
+
+    receipt_id: str
+    tee_id: Bytes32
+    status: DataStatus
+
+
+@dataclass(frozen=True, slots=True)
 class RequestResent:
     """A request of unknown outcome was sent again under the same authorization."""
 
@@ -68,6 +82,7 @@ Event: TypeAlias = (
     PaymentAuthorized
     | PaymentRefused
     | PaymentResolved
+    | DataResolved
     | RequestResent
     | NodeLeft
     | BudgetLow

@@ -45,13 +45,13 @@ from .sync_resources import (
     SyncReceipts,
     SyncScopedClient,
     SyncTimelineView,
+    SyncVerification,
     SyncWallet,
 )
 
 if TYPE_CHECKING:
     from ..ledger.impact.lineage import AgentRun
     from .resources.policy import Policy
-    from .resources.verification import Verification
 
 R = TypeVar("R")
 
@@ -115,6 +115,7 @@ class OpenGradient:
         self.budget = SyncBudgetView(lambda: client.budget, portal)
         self.timeline = SyncTimelineView(lambda: client.timeline, portal)
         self.ledger = SyncLedgerView(lambda: client.ledger, portal)
+        self.verification = SyncVerification(lambda: client.verification, portal)
         self.chains = SyncChains(lambda: client, portal)
 
     @property
@@ -126,11 +127,6 @@ class OpenGradient:
     def contracts(self) -> Contracts:
         """The network's contracts, typed; ``client.run(…)`` waits for one of their async reads."""
         return self._client.contracts
-
-    @property
-    def verification(self) -> Verification:
-        """How much was verified, and what failed."""
-        return self._client.verification
 
     @staticmethod
     def lineage(name: str | None = None, *, chain: bool = False) -> AgentRun:

@@ -12,6 +12,7 @@ from ..payments.budget import Budget, Money
 from ..payments.challenge import Offer
 from ..payments.state import OpenAuthorization
 from ..types import Address, Amount, Bytes32, SignedTx, TxRequest
+from ..verification.statistics import VerificationStatistics
 from .async_client import AsyncOpenGradient
 from .blocking import Blocking, Twin
 from .reply import ParsedReply, Reply
@@ -25,6 +26,7 @@ from .resources.payments import Payments
 from .resources.receipts import Receipts
 from .resources.requests import Messages, Parents
 from .resources.timeline import TimelineView
+from .resources.verification import Verification
 from .resources.wallet import Wallet
 from .scoped import ScopedClient
 from .stream import ChatStream
@@ -207,6 +209,16 @@ class SyncReceipts(Twin[Receipts]):
     wait = Blocking(Receipts.wait)
     export = Blocking(Receipts.export)
     forget = Blocking(Receipts.forget)
+
+
+class SyncVerification(Twin[Verification]):
+    """``client.verification`` without ``await``."""
+
+    refresh = Blocking(Verification.refresh)
+
+    def statistics(self) -> VerificationStatistics:
+        """Return how much was checked; see ``Verification.statistics``."""
+        return self.find().statistics()
 
 
 class SyncPayments(Twin[Payments]):

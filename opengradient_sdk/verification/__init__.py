@@ -13,6 +13,7 @@ from .._core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from ._aws_root import AWS_NITRO_ROOT_PEM
+    from ._confidence import Conclusion, Confidence
     from .answer import MAX_AGE, MAX_AHEAD, verify_answer
     from .attestation import (
         AttestationFacts,
@@ -62,14 +63,15 @@ if TYPE_CHECKING:
         Policy,
         Required,
         Sample,
+        Settled,
+        SettlementChoice,
         UnsafeNoVerification,
         policy_of,
     )
+    from .settlement_statistics import PromiseState, SettlementLog, SettlementStatistics
     from .signature import answer_statement, heartbeat_statement, tee_id_of, verify_rsa_pss
     from .statistics import (
         CheckTally,
-        Conclusion,
-        Confidence,
         Failure,
         NodeTally,
         VerificationLog,
@@ -108,9 +110,14 @@ __all__ = [
     "PcrIn",
     "Plan",
     "Policy",
+    "PromiseState",
     "RequestHash",
     "Required",
     "Sample",
+    "Settled",
+    "SettlementChoice",
+    "SettlementLog",
+    "SettlementStatistics",
     "SignedFields",
     "StreamedAnswer",
     "ToolCall",
@@ -157,10 +164,11 @@ __getattr__ = lazy_names(
         "canonical_completion_request request_hashes uncovered_request",
         "fields": "SignedFields",
         "policy": "Above AllOf AnyOf AtLeast CallFacts Choice Covered Found PcrIn Plan Policy "
-        "Required Sample UnsafeNoVerification policy_of",
+        "Required Sample Settled SettlementChoice UnsafeNoVerification policy_of",
         "merkle": "BatchDump BatchLeaf batch_leaf_of leaf_hash node_hash read_dump verify_proof",
-        "statistics": "CheckTally Conclusion Confidence Failure NodeTally VerificationLog "
-        "VerificationStatistics",
+        "_confidence": "Conclusion Confidence",
+        "settlement_statistics": "PromiseState SettlementLog SettlementStatistics",
+        "statistics": "CheckTally Failure NodeTally VerificationLog VerificationStatistics",
         "stream": "StreamedAnswer",
         "signature": "answer_statement heartbeat_statement tee_id_of verify_rsa_pss",
         "wire": "wire_chat_request wire_completion_request",

@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
 from ..types import Bytes32
-from ._sampling import Stratum, fewest_noticed, missed, noticed_in_the_long_run
+from ._confidence import Sampled
+from ._sampling import Stratum
 from .evidence import Assurance, Check, CheckStatus, Evidence
 from .policy import Choice
+from .settlement_statistics import NOTHING_FOLLOWED, SettlementStatistics
 
 KEPT_FAILURES: Final = 100
 """How many failures are kept one by one; all are counted."""
 
 _ATTESTATION: Final = "attestation"
 _ABOUT_MONEY: Final = frozenset({"usage", "charge"})  # no word about whether the answer is true
-
-
-class Conclusion(Enum):
-    """What the checks say about cheating of at least a given rate."""
-
-    NOTICED = "noticed"
-    NONE_FOUND = "none found"
-    INCONCLUSIVE = "inconclusive"
-
-
-@dataclass(frozen=True, slots=True)
-class Confidence:
-    """How likely cheating would have been noticed.
-
-    Attributes:
-        rate: The share of answers that are taken to be false.
-        probability: How likely at least one of them would have been checked, if that share of
-            *these* answers were false and spread so that they are hidden best (hypergeometric).
-        long_run: How likely it would, if *every* answer, also those still to come, were false with
-            that probability, whatever was asked: 1 - (1 - rate)^checked.
-        false: That share as a number of answers, rounded up.
-        checked: How many answers were checked because they were drawn.
-        proven: How many answers are proven, drawn or not; they are none of the false ones.
-        answers: How many there are.
-    """
-
-    rate: float
-    probability: float
-    long_run: float
-    false: int
-    checked: int
-    proven: int
-    answers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +57,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class VerificationStatistics:
+class VerificationStatistics(Sampled):
     """What a client has verified since it was made.
 
     **Trust**: ``confidence``, ``smallest_noticed`` and ``conclusion`` are about one kind of
@@ -112,6 +79,7 @@ class VerificationStatistics:
         silent: Nodes that gave no document when they were drawn, have not proven themselves since,
             and have answered when they were not drawn.
         by_node: What each node has answered.
+        settlement: What became of promises to settle hashes; for policies with ``Settled``.
     """
 
     answers: int
@@ -123,64 +91,17 @@ class VerificationStatistics:
     doubts: int
     silent: frozenset[Bytes32]
     by_node: Mapping[Bytes32, NodeTally]
+    settlement: SettlementStatistics = NOTHING_FOLLOWED
 
     @property
-    def checked(self) -> int:
-        """How many answers were drawn and their node's attestation checked."""
-        return sum(stratum.checked for stratum in self.strata)
+    def is_noticed(self) -> bool:
+        """Whether a check of an answer failed that is not about money."""
+        return self.doubts > 0
 
     @property
-    def proven(self) -> int:
-        """How many answers are by a key whose attestation passed."""
-        return sum(stratum.proven for stratum in self.strata)
-
-    def confidence(self, rate: float) -> Confidence:
-        """Return how likely it would have been noticed that this share of the answers is false.
-
-        Raises:
-            ValueError: ``rate`` is no share from 0 to 1.
-        """
-        _check_share("rate", rate)
-        # a share is meant as it was written: floats make 7.000000000000001 of 0.07 * 100
-        false = math.ceil(round(rate * self.answers, 6))
-        return Confidence(
-            rate=rate,
-            probability=1 - missed(self.strata, false),
-            long_run=noticed_in_the_long_run(self.checked, rate),
-            false=false,
-            checked=self.checked,
-            proven=self.proven,
-            answers=self.answers,
-        )
-
-    def smallest_noticed(self, confidence: float = 0.95) -> float | None:
-        """Return the least share of false answers that would have been noticed with ``confidence``.
-
-        ``None`` when even nothing but false answers could have been missed.
-
-        Raises:
-            ValueError: ``confidence`` is no share from 0 to 1, or 0.
-        """
-        _check_confidence(confidence)
-        false = fewest_noticed(self.strata, confidence)
-        return false / self.answers if false else None
-
-    def conclusion(self, rate: float, *, confidence: float = 0.95) -> Conclusion:
-        """Return whether at least this share of the answers is false, as far as that is known.
-
-        NOTICED: at least one check of an answer failed. NONE_FOUND: none did, and with
-        ``confidence`` one would have. INCONCLUSIVE: too little was checked, or a node is silent.
-
-        Raises:
-            ValueError: ``rate`` or ``confidence`` is no share from 0 to 1, or ``confidence`` is 0.
-        """
-        _check_confidence(confidence)
-        found = self.confidence(rate)
-        if self.doubts:
-            return Conclusion.NOTICED
-        if self.silent or found.probability < confidence:
-            return Conclusion.INCONCLUSIVE
-        return Conclusion.NONE_FOUND
+    def is_evaded(self) -> bool:
+        """Whether a node was silent when it was drawn, and has unproven answers."""
+        return bool(self.silent)
 
     def explain(self) -> str:
         """Return plain sentences: how much was verified, what failed, what would have shown."""
@@ -198,7 +119,7 @@ class VerificationStatistics:
             if smallest is None
             else f"Cheating in {smallest:.2%} of them would have been noticed with 95 % confidence."
         )
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.settlement.sentences()])
 
 
 @dataclass(slots=True)
@@ -246,7 +167,10 @@ class VerificationLog:
         ended = None if attestation is None else attestation.status
         self._answers += 1
         self._levels[evidence.assurance] += 1
-        self._checks.update((check.name, check.status) for check in evidence.checks)
+        for check in evidence.checks:
+            self._checks[check.name, check.status] += 1
+            if check.status is CheckStatus.FAILED:
+                self._fail(check, tee_id, receipt_id)
         stratum = self._strata.setdefault(choice.chance, _StratumCounts())
         stratum.answers += 1
         stratum.checked += choice.attest and ended in (CheckStatus.PASSED, CheckStatus.FAILED)
@@ -256,8 +180,6 @@ class VerificationLog:
             stratum.proven += 1
             node.attested += 1
             self._silent.discard(tee_id)
-        for check in evidence.failed:
-            self._fail(check, tee_id, receipt_id)
         node.failed += bool(evidence.failed)
 
     def attestation_failed(self, tee_id: Bytes32, pcr_hash: Bytes32, reason: str) -> None:
@@ -318,15 +240,3 @@ class VerificationLog:
         self._failed += 1
         self._doubts += check.name not in _ABOUT_MONEY
         self._failures.append(Failure(check.name, check.reason, tee_id, receipt_id))
-
-
-def _check_share(name: str, value: object) -> None:
-    if isinstance(value, float | int) and not isinstance(value, bool) and 0 <= value <= 1:
-        return
-    raise ValueError(f"{name} is {value!r}, and no share from 0 to 1")
-
-
-def _check_confidence(confidence: object) -> None:
-    _check_share("confidence", confidence)
-    if not confidence:
-        raise ValueError("confidence is 0: everything is noticed with that")

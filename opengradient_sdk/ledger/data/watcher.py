@@ -28,12 +28,24 @@ _AT_ONCE: Final = 8
 """Blobs that are read at the same time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """The chain's word on one statement.
+
+    ``unread`` is how many batches could hold it whose blobs could not be read: while there are any,
+    OVERDUE says that nobody can see the promise kept, and not that it was broken.
+    """
+
+    status: DataStatus
+    unread: int = 0
+
+
 @dataclass(slots=True, eq=False)
 class _Asking:
     """Statements that somebody waits for, and what became of them."""
 
     wanted: Sequence[Wanted]
-    told: Sequence[DataStatus] | ChainError | None = None
+    told: Sequence[Word] | ChainError | None = None
 
 
 class DataWatcher:
@@ -87,7 +99,23 @@ class DataWatcher:
         plans = [self._plan(receipt) for receipt in receipts]
         wanted = [plan for plan in plans if isinstance(plan, Wanted)]
         told = iter(await self._shared(wanted) if wanted else ())
-        return [next(told) if isinstance(plan, Wanted) else plan for plan in plans]
+        return [next(told).status if isinstance(plan, Wanted) else plan for plan in plans]
+
+    async def words(self, wanted: Sequence[Wanted]) -> Sequence[Word]:
+        """Return what the chain says now of several statements, in one search.
+
+        For those who ask again and again: what is looked for is made of a receipt once.
+
+        Raises:
+            ChainError: No endpoint could be asked.
+            ConfigurationError: The relay's address is not known.
+        """
+        if self._relay is None:
+            raise ConfigurationError(
+                "settled hashes cannot be looked for: the relay's address is not known",
+                hint="Set OG_SETTLEMENT_RELAY.",
+            )
+        return await self._shared(wanted) if wanted else ()
 
     def _plan(self, receipt: Receipt) -> Wanted | DataStatus:
         plan = Wanted.of(receipt)
@@ -98,7 +126,7 @@ class DataWatcher:
             return replace(receipt.data, state=DataState.PROMISED, reason=unknown)
         return plan
 
-    async def _shared(self, wanted: Sequence[Wanted]) -> Sequence[DataStatus]:
+    async def _shared(self, wanted: Sequence[Wanted]) -> Sequence[Word]:
         """Ask, together with everybody who has come while the look before was under way."""
         mine = _Asking(wanted)
         self._askings.append(mine)
@@ -124,7 +152,7 @@ class DataWatcher:
         for asking in open_:
             asking.told = [next(told) for _ in asking.wanted]
 
-    async def _look(self, wanted: Sequence[Wanted]) -> list[DataStatus]:
+    async def _look(self, wanted: Sequence[Wanted]) -> list[Word]:
         assert self._relay is not None  # nothing is wanted otherwise
         words = await together(*(one.testify(wanted) for one in self._witnesses))
         views = tuple(word for word in words if isinstance(word, View))
@@ -142,7 +170,7 @@ class DataWatcher:
             one: await together(*(witness.block_of(one) for witness in asked)) for one in seen
         }
         hearing = replace(hearing, standing=standing)
-        return [hearing.status(finding) for finding in findings]
+        return [Word(hearing.status(finding), len(finding.unread)) for finding in findings]
 
     async def _search(self, wanted: Sequence[Wanted], hearing: Hearing) -> list[Finding]:
         """Look through the events, oldest first, until every statement is found beyond dispute."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from ...types import Bytes32
 from ..evidence import Assurance
-from ._facts import CallFacts, Choice, Found, Odds, Plan
+from ._facts import CallFacts, Choice, Found, Odds, Plan, SettlementChoice
 
 
 class Policy(ABC):
@@ -24,6 +24,11 @@ class Policy(ABC):
     def ceiling(self) -> Assurance:
         """The highest assurance that may be required; ATTESTED needs measurements in ``trust``."""
 
+    @property
+    @abstractmethod
+    def may_follow(self) -> bool:
+        """Whether the hashes of some answers may have to be settled: see ``Settled``."""
+
     @abstractmethod
     def plan(self, facts: CallFacts) -> Plan:
         """Return which builds may be asked, and which of them attest themselves first."""
@@ -40,6 +45,10 @@ class Policy(ABC):
         """Return how likely a build is accepted, over all draws; ``facts.draw`` is not used."""
 
     @abstractmethod
+    def acceptance(self, facts: CallFacts, found: Found) -> float:
+        """Return how likely such an answer is accepted, over all draws, from 0 to 1."""
+
+    @abstractmethod
     def decisions(self, facts: CallFacts) -> tuple[str, ...]:
         """Return what was drawn or compared for this call, in words."""
 
@@ -50,7 +59,23 @@ class Policy(ABC):
     def choice(self, facts: CallFacts, pcr_hash: Bytes32) -> Choice:
         """Return whether a node of that build attests itself for this call, how likely, and why."""
         odds = self.odds(facts, pcr_hash)
-        # rounded, so that the statistics find calls of one chance together
-        chance = round(1 - odds.plain / odds.allowed, 12) if odds.allowed else 1.0
+        chance = _share_needing(odds.plain, odds.allowed)
         attest = self.plan(facts).attests(pcr_hash)
         return Choice(attest, chance, "; ".join(self.decisions(facts)))
+
+    def settlement_choice(self, facts: CallFacts, found: Found) -> SettlementChoice:
+        """Return whether the hashes of an answer are followed, and how likely that was.
+
+        An answer is followed when it is accepted because of its promise only: without it, the
+        policy would have refused it. What is refused in any case is not followed.
+        """
+        plain = found.without_promise()
+        follow = not self.unmet(facts, found) and bool(self.unmet(facts, plain))
+        chance = _share_needing(self.acceptance(facts, plain), self.acceptance(facts, found))
+        return SettlementChoice(follow, chance)
+
+
+def _share_needing(without: float, with_it: float) -> float:
+    """Return how many of those that are accepted with a proof are not accepted without it."""
+    # rounded, so that the statistics find calls of one chance together
+    return round(1 - without / with_it, 12) if with_it else 1.0

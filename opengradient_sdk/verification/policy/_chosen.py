@@ -44,6 +44,10 @@ class _Chosen(Policy):
     def ceiling(self) -> Assurance:
         return max(self.then.ceiling, self.otherwise.ceiling)
 
+    @property
+    def may_follow(self) -> bool:
+        return self.then.may_follow or self.otherwise.may_follow
+
     def plan(self, facts: CallFacts) -> Plan:
         branch, own = self._branch(facts)
         return branch.plan(own)
@@ -63,6 +67,13 @@ class _Chosen(Policy):
             share * then.allowed + (1 - share) * otherwise.allowed,
         )
 
+    def acceptance(self, facts: CallFacts, found: Found) -> float:
+        facts = facts.costing(found.cost)
+        share = self.share(facts)
+        then = self.then.acceptance(facts.of_part(_THEN), found)
+        otherwise = self.otherwise.acceptance(facts.of_part(_OTHERWISE), found)
+        return share * then + (1 - share) * otherwise
+
     def decisions(self, facts: CallFacts) -> tuple[str, ...]:
         branch, own = self._branch(facts)
         return (self.decision(facts), *branch.decisions(own))
@@ -78,7 +89,8 @@ class Sample(_Chosen):
     """Requires ``then`` of a share of the calls, drawn by lot; ``otherwise`` of the others.
 
     Every call is drawn on its own, before it is sent; a node cannot know what was drawn, but does
-    see that its document is asked for.
+    see that its document is asked for. Whether its promises are followed (``Settled``) it never
+    sees.
 
     Args:
         rate: The share of the calls, from 0 to 1.

@@ -41,6 +41,10 @@ class AllOf(Policy):
     def ceiling(self) -> Assurance:
         return max(part.ceiling for part in self.parts)
 
+    @property
+    def may_follow(self) -> bool:
+        return any(part.may_follow for part in self.parts)
+
     def plan(self, facts: CallFacts) -> Plan:
         plans = [part.plan(own) for part, own in _each(self.parts, facts)]
         return Plan(in_all(p.plain for p in plans), in_all(p.builds for p in plans))
@@ -54,6 +58,9 @@ class AllOf(Policy):
         # a product, as the draws of the parts are independent
         odds = [part.odds(own, pcr_hash) for part, own in _each(self.parts, facts)]
         return Odds(math.prod(o.plain for o in odds), math.prod(o.allowed for o in odds))
+
+    def acceptance(self, facts: CallFacts, found: Found) -> float:
+        return math.prod(part.acceptance(own, found) for part, own in _each(self.parts, facts))
 
     def decisions(self, facts: CallFacts) -> tuple[str, ...]:
         return _decisions_of(self.parts, facts)
@@ -69,7 +76,8 @@ class AllOf(Policy):
 class AnyOf(Policy):
     """Requires what at least one of its parts requires.
 
-    The cheapest part wins: a node attests itself only when no part accepts its build without.
+    The cheapest part wins: a node attests itself only when no part accepts its build without, and
+    hashes are followed (``Settled``) only when no part accepts the answer without.
 
     Raises:
         ConfigurationError: No part, or one that is no policy.
@@ -88,6 +96,10 @@ class AnyOf(Policy):
     def ceiling(self) -> Assurance:
         return max(part.ceiling for part in self.parts)
 
+    @property
+    def may_follow(self) -> bool:
+        return any(part.may_follow for part in self.parts)
+
     def plan(self, facts: CallFacts) -> Plan:
         plans = [part.plan(own) for part, own in _each(self.parts, facts)]
         return Plan(in_any(p.plain for p in plans), in_any(p.builds for p in plans))
@@ -103,6 +115,10 @@ class AnyOf(Policy):
         return Odds(
             1 - math.prod(1 - o.plain for o in odds), 1 - math.prod(1 - o.allowed for o in odds)
         )
+
+    def acceptance(self, facts: CallFacts, found: Found) -> float:
+        refused = (1 - part.acceptance(own, found) for part, own in _each(self.parts, facts))
+        return 1 - math.prod(refused)
 
     def decisions(self, facts: CallFacts) -> tuple[str, ...]:
         return _decisions_of(self.parts, facts)

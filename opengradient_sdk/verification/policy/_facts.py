@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from typing import Final, TypeAlias
 
@@ -75,12 +75,18 @@ class Found:
         pcr_hash: The build that the registry names for the node.
         uncovered: What of question and answer no proof covers, as a receipt lists it.
         cost: The computed cost in atoms of 10^-18 OPG; ``None`` where it is not known.
+        promised: Whether its hashes were promised to be settled on chain.
     """
 
     assurance: Assurance
     pcr_hash: Bytes32
     uncovered: tuple[str, ...] = ()
     cost: int | None = None
+    promised: bool = False
+
+    def without_promise(self) -> Found:
+        """Return what would be known of the answer if nothing had been promised."""
+        return replace(self, promised=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,19 @@ class Choice:
     def to_json(self) -> dict[str, object]:
         """Return plain JSON values, for a receipt."""
         return {"attest": self.attest, "chance": self.chance, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementChoice:
+    """Whether the hashes of an accepted answer are followed until they are settled.
+
+    Attributes:
+        follow: Whether they are.
+        chance: How likely that was before the draw, from 0 (never) to 1 (always).
+    """
+
+    follow: bool
+    chance: float
 
 
 def in_all(builds: Iterable[Builds]) -> Builds:

@@ -24,9 +24,16 @@ class _Fixed(Policy):
 
     __slots__ = ()
 
+    @property
+    def may_follow(self) -> bool:
+        return False
+
     def odds(self, facts: CallFacts, pcr_hash: Bytes32) -> Odds:
         plan = self.plan(facts)
         return Odds(float(not plan.attests(pcr_hash)), float(plan.allows(pcr_hash)))
+
+    def acceptance(self, facts: CallFacts, found: Found) -> float:
+        return float(not self.unmet(facts, found))
 
     def decisions(self, facts: CallFacts) -> tuple[str, ...]:
         return ()
@@ -49,7 +56,7 @@ class AtLeast(_Fixed):
             raise ConfigurationError(
                 f"AtLeast({self.level!r}) is no level of assurance",
                 hint="Use a member of Assurance. What comes after the answer is waited for: "
-                "client.receipts.wait(receipt, payment=…) or data=….",
+                "client.receipts.wait(receipt, payment=…) or data=…; Settled() watches the data.",
             )
 
     @property
@@ -176,6 +183,48 @@ class PcrIn(_Fixed):
 
     def __repr__(self) -> str:
         return f"PcrIn({', '.join(repr(str(one)) for one in sorted(self.hashes))})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Settled(_Fixed):
+    """Requires that the hashes of question and answer come on chain, and watches that they do.
+
+    The answer is returned as soon as it is there and its settlement was promised: what comes later
+    is waited for, not required. From then on the client *follows* it: it watches the relay's chain,
+    in the background, until the hashes are final there with their proof, or the network's time for
+    it is over. Then the node that promised is left, and the client tells it (``DataResolved``).
+
+    **Money**: free. **Trust**: REGISTERED at least; a promise of a key that nobody knows is worth
+    nothing. Nothing is asked of the node, so it cannot know which of its promises are followed.
+    """
+
+    @property
+    def floor(self) -> Assurance:
+        return Assurance.REGISTERED
+
+    @property
+    def ceiling(self) -> Assurance:
+        return Assurance.REGISTERED
+
+    @property
+    def may_follow(self) -> bool:
+        return True
+
+    def plan(self, facts: CallFacts) -> Plan:
+        return Plan(ANY_BUILD, ANY_BUILD)
+
+    def unmet(self, facts: CallFacts, found: Found) -> tuple[str, ...]:
+        if found.assurance < Assurance.REGISTERED:
+            return (f"{self}: the answer is {found.assurance.name}, so nobody known promised it",)
+        if not found.promised:
+            return (f"{self}: nobody promised to settle the hashes of the answer",)
+        return ()
+
+    def to_json(self) -> dict[str, object]:
+        return {"settled": True}
+
+    def __repr__(self) -> str:
+        return "Settled()"
 
 
 def policy_of(require: object) -> Policy:

@@ -19,12 +19,12 @@ from opengradient_sdk.verification import (
     AllOf,
     AnyOf,
     AtLeast,
+    Conclusion,
     Covered,
     PcrIn,
     Sample,
     UnsafeNoVerification,
 )
-from opengradient_sdk.verification.statistics import Conclusion
 
 from .kit import CustomerFactory
 

@@ -22,6 +22,7 @@ from opengradient_sdk.client.resources.models import Models
 from opengradient_sdk.client.resources.nodes import Nodes
 from opengradient_sdk.client.resources.payments import Payments
 from opengradient_sdk.client.resources.receipts import Receipts
+from opengradient_sdk.client.resources.verification import Verification
 from opengradient_sdk.client.resources.wallet import Wallet
 from opengradient_sdk.client.scoped import ScopedClient
 from opengradient_sdk.client.stream import ChatStream
@@ -33,6 +34,7 @@ PARTS = [
     (Nodes, twin.SyncNodes),
     (Payments, twin.SyncPayments),
     (Receipts, twin.SyncReceipts),
+    (Verification, twin.SyncVerification),
     (Wallet, twin.SyncWallet),
     (ChatStream, twin.SyncChatStream),
     (PendingTx, twin.SyncPendingTx),
