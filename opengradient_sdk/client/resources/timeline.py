@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError
 from ...ledger.receipt import Receipt
-from ...types import Bytes32
+from ...types import Address, Bytes32
+from ..call import bare_model
 from ..work import CallWork
 
 if TYPE_CHECKING:
     from ...ledger.impact import Impact
     from ...ledger.timeline import Held, Moment, Time, Timeline, Validity, Version
-
-_MOST_OPEN: Final = 1_000
-"""Receipts of which a report says what is open."""
 
 
 class TimelineView:
@@ -82,12 +81,14 @@ class TimelineView:
     async def impact(
         self,
         *,
-        pcr_hash: Bytes32 | str | None = None,
+        pcr_hash: Bytes32 | str | Sequence[Bytes32 | str] | None = None,
         version: str | None = None,
         model: str | None = None,
         tee_id: Bytes32 | str | None = None,
         since: float | None = None,
         until: float | None = None,
+        owner: Address | str | None = None,
+        network: str | None = None,
     ) -> Impact:
         """Return which outputs those were, which payments paid for them, and what came of them.
 
@@ -95,13 +96,21 @@ class TimelineView:
         depth, over all clients of this store. ``print(tree(impact))``, ``mermaid``, ``to_json``
         and ``report`` of ``opengradient_sdk.ledger.impact`` show it.
 
+        Outputs so near to an approval or a revocation of their build, or to an end of the period,
+        that only clocks tell on which side they were given are part of it, as uncertain ones
+        (``impact.doubts`` says why). The registry's history is read for that as far as it is
+        known (``impact.changes_known_to``); only a ``version`` has it brought up to date.
+
         Args:
-            pcr_hash: A build.
-            version: The name that builds were approved under.
+            pcr_hash: A build, or several.
+            version: The name that builds were approved under. It stands for these builds at all
+                times, whatever name they had then.
             model: A model.
             tee_id: A node.
             since: From then on, in Unix seconds of the client's clock.
             until: Before then.
+            owner: Only outputs that this wallet paid for.
+            network: Only outputs that were paid on this chain (CAIP-2).
 
         Raises:
             ConfigurationError: Nothing was named, or no build of that version is known.
@@ -115,7 +124,7 @@ class TimelineView:
             >>> reply.receipt.id in [output.id for output in impact.outputs]
             True
         """
-        from ...ledger.impact import ImpactQuery, impact
+        from ...ledger.impact import Clocks, ImpactQuery, TouchedReceipts, impact
 
         core = self._work.core
         if version is not None and pcr_hash is not None:
@@ -126,35 +135,51 @@ class TimelineView:
         if version is not None:
             builds = frozenset((await self.history()).resolve(version=version))
         elif pcr_hash is not None:
-            builds = frozenset({_hash("pcr_hash", pcr_hash)})
+            several = (pcr_hash,) if isinstance(pcr_hash, str | bytes) else pcr_hash
+            builds = frozenset(_hash("pcr_hash", one) for one in several)
         query = ImpactQuery(
             pcr_hashes=builds,
             version=version,
-            model=model,
+            model=None if model is None else str(bare_model(model)),
             tee_id=None if tee_id is None else _hash("tee_id", tee_id),
             since=since,
             until=until,
+            owner=None if owner is None else _address(owner),
+            network=network,
         )
         await core.ledger.flushed()
-        return await impact(core.store, query, as_of=core.clock.now())
+        receipts = TouchedReceipts(core.store, core.vault)
+        clocks = Clocks(receipts, await core.history.timeline())
+        return await impact(core.store, query, as_of=core.clock.now(), clocks=clocks)
 
-    async def report(self, impact: Impact) -> str:
+    async def report(self, impact: Impact, *, online: bool = False) -> str:
         """Return an impact as what one hands to an auditor: Markdown that stands by itself.
 
-        It has the builds by the registry's history, and what the receipts list as still open.
+        It has the builds by the registry's history, everything that receipts list as still open,
+        and which chains were asked about it. Those are none, unless ``online`` has them asked
+        first: about open payments and hashes of this wallet, and about builds. What they say is
+        written into the ledger; one that fails is named, and what the others said is used.
+
+        **Money**: free.
 
         Raises:
             LedgerError: The ledger could not be read.
         """
-        from ...ledger.impact import builds_in, report
+        from ...ledger.impact import Inquiry, audit, paid_since
 
-        core = self._work.core
-        timeline = await core.history.timeline()
-        receipts = [await core.ledger.get(one.id) for one in impact.touched[:_MOST_OPEN]]
-        return report(
+        core, inquiry = self._work.core, Inquiry()
+        if online:
+            from ..inquiring import inquire
+
+            inquiry = await inquire(core, impact)
+            await core.ledger.flushed()
+            impact = await paid_since(core.store, impact, as_of=core.clock.now())
+        return await audit(
+            core.store,
             impact,
-            builds=builds_in(impact, timeline.versions()),
-            unresolved={one.id: one.unresolved for one in receipts if one.unresolved},
+            vault=core.vault,
+            timeline=await core.history.timeline(),
+            inquiry=inquiry,
         )
 
 
@@ -163,3 +188,10 @@ def _hash(name: str, value: Bytes32 | str) -> Bytes32:
         return Bytes32(value)
     except ValueError as error:
         raise ConfigurationError(f"{name}: {error}", hint="0x and 64 hex digits.") from None
+
+
+def _address(value: Address | str) -> Address:
+    try:
+        return Address(value)
+    except ValueError as error:
+        raise ConfigurationError(f"owner: {error}", hint="0x and 40 hex digits.") from None

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ...types import Amount, Bytes32
-from .findings import Impact, Mark, Touched, TouchedPayment
-from .markdown import Row, code, table, text
+from ...types import Bytes32
+from .findings import Impact, Mark, Touched
+from .markdown import Row, code, table
+from .payments_section import payments_section
 from .query import ImpactQuery
+from .receipts import TouchedReceipts
+from .unsettled import NOBODY, NOT_LOOKED, Inquiry, Unsettled, find_unsettled, open_section
 from .wording import moment, number_of, plain, price
 
 if TYPE_CHECKING:
+    from ..._core.store import Store
+    from ..._core.vault import Vault
     from ..timeline.events import Place
+    from ..timeline.horizon import Horizon
+    from ..timeline.timeline import Timeline
     from ..timeline.versions import Period, Version
 
 
@@ -23,14 +29,14 @@ def report(
     impact: Impact,
     *,
     builds: Sequence[Version] = (),
-    unresolved: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    unsettled: Unsettled = NOT_LOOKED,
     rows: int = 1_000,
 ) -> str:
     """Return the impact as a Markdown report that stands by itself.
 
-    ``builds`` are the versions in question by the registry's history, ``unresolved`` is what
-    receipts list as still open, by their ids. Tables end after ``rows`` rows and say how many
-    follow; the JSON form has them all.
+    ``builds`` are the versions in question by the registry's history, ``unsettled`` is what is
+    still open and who was asked about it: `audit` finds both. Tables end after ``rows`` rows and
+    say how many follow; the JSON form has them all.
     """
     sections = (
         _question(impact),
@@ -38,13 +44,37 @@ def report(
         _in_short(impact),
         _outputs(impact, rows),
         _downstream(impact, rows),
-        _payments(impact, rows),
+        payments_section(impact, rows),
         _runs_and_tags(impact, rows),
-        _open(impact, unresolved, rows),
+        open_section(impact, unsettled, rows),
         _repeat(impact.query),
-        _limits(impact),
+        _limits(impact, unsettled.horizon),
     )
     return "\n".join(line for section in sections for line in (*section, "")).rstrip() + "\n"
+
+
+async def audit(
+    store: Store,
+    impact: Impact,
+    *,
+    vault: Vault | None = None,
+    timeline: Timeline | None = None,
+    inquiry: Inquiry = NOBODY,
+) -> str:
+    """Return the report on an impact with everything that this store knows to be open.
+
+    It asks no chain: ``inquiry`` says which ones were asked before, and the report names those that
+    were not. ``timeline`` is the registry's history as it is known, ``None`` where it is not.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    versions = () if timeline is None else timeline.versions()
+    return report(
+        impact,
+        builds=builds_in(impact, versions),
+        unsettled=await find_unsettled(TouchedReceipts(store, vault), impact, inquiry, timeline),
+    )
 
 
 def builds_in(impact: Impact, versions: Iterable[Version]) -> Sequence[Version]:
@@ -105,8 +135,16 @@ def _place(place: Place) -> str:
 def _in_short(impact: Impact) -> Iterator[str]:
     yield "## In short"
     yield ""
+    uncertain, thin = len(impact.uncertain), len(impact.only_through_doubt)
     yield f"- in question: {impact.output_calls} (computed)"
+    if uncertain:
+        yield (
+            f"- of these certain: {len(impact.outputs) - uncertain:,}; uncertain: {uncertain:,}, "
+            "as only clocks tell on which side of a change they were given"
+        )
     yield f"- made from them: {impact.downstream_calls} (computed)"
+    if thin:
+        yield f"- of these only from uncertain ones: {thin:,}"
     yield f"- authorizations that these calls joined: {len(impact.payments):,}"
     unknown = sum(payment.charged is None for payment in impact.payments)
     not_known = f"; of {unknown:,} the charge is not known" if unknown else ""
@@ -167,63 +205,6 @@ def _downstream(impact: Impact, rows: int) -> Iterator[str]:
         yield ""
 
 
-def _payments(impact: Impact, rows: int) -> Iterator[str]:
-    yield "## Payments"
-    yield ""
-    yield (
-        "An authorization pays for a whole session, also for calls that nothing of this concerns: "
-        "its charge is not the price of the calls named here. Their costs are computed from token "
-        "counts and prices."
-    )
-    for title, payments in (
-        ("For outputs in question", impact.output_payments),
-        ("For what was made from them", impact.downstream_payments),
-    ):
-        yield ""
-        yield f"### {title}: {number_of(len(payments), 'authorization')}"
-        yield ""
-        if payments:
-            yield from table(_PAYMENT, map(_payment, payments[:rows]), len(payments))
-
-
-_PAYMENT = (
-    "Network",
-    "Owner",
-    "Nonce",
-    "Paid to",
-    "Cap",
-    "State",
-    "Charged to the session",
-    "Calls in question",
-    "Calls made from them",
-    "Other calls",
-)
-
-
-def _payment(each: TouchedPayment) -> Row:
-    return (
-        code(each.network),
-        code(each.owner),
-        code(str(each.nonce)),
-        "not known" if each.recipient is None else code(each.recipient),
-        _known(each.cap),
-        _state(each),
-        _known(each.charged),
-        str(each.outputs),
-        str(each.downstream),
-        "not known" if each.others is None else f"{each.others:,}",
-    )
-
-
-def _state(each: TouchedPayment) -> str:
-    status = each.status
-    if status is None:
-        return "not known"
-    where = "" if status.block_number is None else f", block {status.block_number}"
-    what = "" if status.transaction is None else f", transaction {code(str(status.transaction))}"
-    return f"{status.state.value}{where}{what}"
-
-
 def _runs_and_tags(impact: Impact, rows: int) -> Iterator[str]:
     yield "## Runs and tags"
     for title, marks in (("Run", impact.runs), ("Tag", impact.tags)):
@@ -237,35 +218,6 @@ def _runs_and_tags(impact: Impact, rows: int) -> Iterator[str]:
 
 def _mark(mark: Mark) -> Row:
     return code(mark.name), f"{mark.outputs:,}", f"{mark.downstream:,}"
-
-
-def _open(impact: Impact, unresolved: Mapping[str, Sequence[str]], rows: int) -> Iterator[str]:
-    yield "## Not settled, or uncertain"
-    yield ""
-    items = list(_open_items(impact, unresolved))
-    yield from items[:rows] or ["Nothing that the ledger knows of."]
-    if len(items) > rows:
-        yield f"- … {len(items) - rows:,} more"
-
-
-def _open_items(impact: Impact, unresolved: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for id_ in impact.uncertain:
-        yield f"- {code(id_)}: the bounds of its clocks leave open whether it is in question"
-    for payment in impact.payments:
-        if not payment.settled:
-            word = "nothing is known of it" if payment.status is None else str(payment.status)
-            yield f"- authorization {code(str(payment.nonce))}: {text(word)}"
-    for calls, what in (
-        (impact.output_calls, "in question"),
-        (impact.downstream_calls, "made from them"),
-    ):
-        if calls.unpriced:
-            yield f"- {number_of(calls.unpriced, 'call')} {what}: the cost is not known"
-    for id_ in impact.missing:
-        yield f"- {code(id_)}: named as made from an output, but it has no receipt in this ledger"
-    for each in impact.touched:
-        for item in unresolved.get(each.id, ()):
-            yield f"- {code(each.id)}: {text(item)}"
 
 
 def _repeat(query: ImpactQuery) -> Iterator[str]:
@@ -301,7 +253,7 @@ def _options(query: ImpactQuery) -> Iterator[str]:
             yield f"{option}={plain(value)}"
 
 
-def _limits(impact: Impact) -> Iterator[str]:
+def _limits(impact: Impact, horizon: Horizon | None) -> Iterator[str]:
     yield "## What this cannot show"
     yield ""
     yield "- Outputs that were used outside this SDK, copied by hand, or read by people."
@@ -319,6 +271,8 @@ def _limits(impact: Impact) -> Iterator[str]:
             "listed for the node when the call was made, and was measured only where the receipt "
             "says ATTESTED."
         )
+    if horizon is not None and horizon.max_age:
+        yield f"- Which nodes were silent in the past, for sure. {horizon.assumptions[0]}"
 
 
 def _identity(each: Touched) -> tuple[str, str, str]:
@@ -328,10 +282,6 @@ def _identity(each: Touched) -> tuple[str, str, str]:
 def _several(ids: Sequence[str]) -> str:
     more = f" and {len(ids) - 5:,} more" if len(ids) > 5 else ""
     return ", ".join(map(code, ids[:5])) + more
-
-
-def _known(amount: Amount | None) -> str:
-    return "not known" if amount is None else str(amount)
 
 
 def _maybe(name: str | None) -> str:

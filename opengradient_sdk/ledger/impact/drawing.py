@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from .findings import Impact, Touched
-from .wording import families, moment, number_of, plain, price
+from .findings import Impact, Touched, families
+from .wording import moment, number_of, plain, price
 
 _LEGEND = "● in question   ◌ in question, but uncertain   ○ made from one"
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError
 from ...payments.status import PaymentState, PaymentStatus
 from ...types import Address, Amount, Bytes32
 from .query import ImpactQuery
+
+if TYPE_CHECKING:
+    from ..timeline.events import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,13 @@ class TouchedPayment:
         recipient: Who is paid; ``None`` where the ledger does not say.
         cap: The most that it can be charged; ``None`` where the ledger does not say.
         status: The newest word of the chain that the ledger holds.
-        session: Calls of the session, as far as was counted when ``status`` was written.
+        session: Calls of the session, as its client had counted them at ``told_at``.
         outputs: Those of its calls that are in question.
         downstream: Those of its calls that rest on outputs in question.
+        receipts: Receipts of the session that were in the ledger when the impact was asked for;
+            ``None`` in an impact of more than 500 authorizations, where counting takes too long.
+        told_at: When ``status`` and ``session`` were written, in Unix seconds of the client's
+            clock; ``None`` where the ledger does not say.
     """
 
     network: str
@@ -92,6 +100,8 @@ class TouchedPayment:
     session: int | None
     outputs: Calls
     downstream: Calls
+    receipts: int | None = None
+    told_at: float | None = None
 
     @property
     def charged(self) -> Amount | None:
@@ -109,10 +119,18 @@ class TouchedPayment:
 
     @property
     def others(self) -> int | None:
-        """How many calls of the session are not touched; ``None`` when that was not counted."""
-        if self.session is None:
-            return None
-        return max(0, self.session - self.outputs.count - self.downstream.count)
+        """How many calls of the session are not touched; ``None`` where nobody has counted them.
+
+        Of calls with a receipt that is exact when the impact was asked for, if ``receipts`` are
+        counted. All others (no answer came, or it was refused) are counted as of ``told_at``.
+        """
+        counted = [count for count in (self.receipts, self.session) if count is not None]
+        return max(0, max(counted) - self.touched) if counted else None
+
+    @property
+    def touched(self) -> int:
+        """How many calls of the session are in question, or rest on outputs that are."""
+        return self.outputs.count + self.downstream.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +157,11 @@ class Impact:
         payments: The authorizations that those calls joined, each once.
         runs: The agent runs that they belong to; a run inside another counts for both.
         tags: Their tags.
-        uncertain: Ids of outputs whose clocks leave open whether they are in question.
+        doubts: Why outputs are uncertain, by their ids: they were given so near to a change that
+            only clocks tell on which side. A change is an end of the period that was asked for, or
+            an approval or a revocation of their build.
+        changes_known_to: The newest block of the registry's chain of which the changes are known
+            that could make an output uncertain; ``None`` where no history was looked at.
         missing: Ids that are named as touched, but have no receipt in this ledger.
     """
 
@@ -150,7 +172,8 @@ class Impact:
     payments: tuple[TouchedPayment, ...]
     runs: tuple[Mark, ...]
     tags: tuple[Mark, ...]
-    uncertain: tuple[str, ...] = ()
+    doubts: Mapping[str, str] = field(default_factory=dict[str, str])
+    changes_known_to: Place | None = None
     missing: tuple[str, ...] = ()
 
     @property
@@ -184,24 +207,58 @@ class Impact:
         known = (payment.charged for payment in self.payments)
         return reduce(Amount.__add__, (each for each in known if each is not None), Amount(0))
 
-    def doubting(self, ids: Iterable[str]) -> Impact:
-        """Return the same impact with these outputs as uncertain.
+    @property
+    def uncertain(self) -> tuple[str, ...]:
+        """The ids of outputs of which only clocks tell on which side of a change they are."""
+        return tuple(each.id for each in self.outputs if each.id in self.doubts)
+
+    @property
+    def only_through_doubt(self) -> frozenset[str]:
+        """The ids of what is downstream of uncertain outputs only."""
+        if not self.doubts:
+            return frozenset()
+        rest = {each.id for each in self.downstream}
+        reached = {each.id for each in self.outputs if each.id not in self.doubts}
+        children = families(self.touched)
+        queue = list(reached)
+        for parent in queue:  # it grows meanwhile
+            for child in children.get(parent, ()):
+                if child.id not in reached:
+                    reached.add(child.id)
+                    queue.append(child.id)
+        return frozenset(rest - reached)
+
+    def doubting(self, doubts: Mapping[str, str]) -> Impact:
+        """Return the same impact with these doubts about its outputs.
 
         Raises:
-            ConfigurationError: One of them is no output of this impact.
+            ConfigurationError: One of them is about no output of this impact.
         """
-        doubted = set(ids)
-        if strangers := doubted.difference(output.id for output in self.outputs):
+        if strangers := doubts.keys() - {output.id for output in self.outputs}:
             raise ConfigurationError(f"no output of this impact: {min(strangers)!r}")
-        return replace(
-            self, uncertain=tuple(each.id for each in self.outputs if each.id in doubted)
-        )
+        return replace(self, doubts=dict(doubts))
 
     def __str__(self) -> str:
+        outputs = f"{self.output_calls}{_split(len(self.outputs), len(self.uncertain))}"
+        thin = len(self.only_through_doubt)
+        downstream = f"{self.downstream_calls}{_split(len(self.downstream), thin)}"
         return (
-            f"{self.query}: {self.output_calls}; downstream {self.downstream_calls}; "
+            f"{self.query}: {outputs}; downstream {downstream}; "
             f"{len(self.payments)} authorization{'' if len(self.payments) == 1 else 's'}"
         )
 
     def __repr__(self) -> str:
         return f"Impact({self})"
+
+
+def _split(count: int, uncertain: int) -> str:
+    return f" ({count - uncertain:,} certain, {uncertain:,} uncertain)" if uncertain else ""
+
+
+def families(touched: Sequence[Touched]) -> dict[str, list[Touched]]:
+    """Return the touched children of each receipt, oldest first."""
+    children: dict[str, list[Touched]] = {}
+    for each in sorted(touched, key=lambda each: (each.at, each.id)):
+        for parent in each.via:
+            children.setdefault(parent, []).append(each)
+    return children

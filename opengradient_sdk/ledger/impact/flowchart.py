@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from .findings import Impact, Touched
-from .wording import families, moment, number_of, plain, price
+from .findings import Impact, Touched, families
+from .wording import moment, number_of, plain, price
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9 ,.:·_-]")
 _STYLES: Final = (

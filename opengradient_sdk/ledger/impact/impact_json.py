@@ -16,8 +16,11 @@ def to_json(impact: Impact) -> dict[str, object]:
     """Return the whole impact as JSON values; nothing is cut.
 
     Amounts are atoms of 10^-18 OPG and nonces, both as decimal text; times are Unix seconds of
-    the client's clock. ``format`` and ``version`` name this form.
+    the client's clock, that of ``changes_known_to`` of the registry's chain. ``format`` and
+    ``version`` name this form.
     """
+    known = impact.changes_known_to
+    thin = impact.only_through_doubt
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -26,6 +29,8 @@ def to_json(impact: Impact) -> dict[str, object]:
         "totals": {
             "outputs": _calls(impact.output_calls),
             "downstream": _calls(impact.downstream_calls),
+            "certain_outputs": len(impact.outputs) - len(impact.uncertain),
+            "uncertain_outputs": len(impact.uncertain),
             "charged_to_sessions": _atoms(impact.charged),
         },
         "outputs": [_touched(each) for each in impact.outputs],
@@ -34,6 +39,9 @@ def to_json(impact: Impact) -> dict[str, object]:
         "runs": [_mark(each) for each in impact.runs],
         "tags": [_mark(each) for each in impact.tags],
         "uncertain": list(impact.uncertain),
+        "doubts": dict(impact.doubts),
+        "changes_known_to": None if known is None else {"block": known.block, "time": known.time},
+        "only_through_uncertain": [each.id for each in impact.downstream if each.id in thin],
         "missing": list(impact.missing),
     }
 
@@ -84,6 +92,9 @@ def _payment(each: TouchedPayment) -> dict[str, object]:
         "transaction": None if transaction is None else str(transaction),
         "block_number": None if status is None else status.block_number,
         "session_calls": each.session,
+        "session_receipts": each.receipts,
+        "other_calls": each.others,
+        "told_at": each.told_at,
         "outputs": _calls(each.outputs),
         "downstream": _calls(each.downstream),
     }

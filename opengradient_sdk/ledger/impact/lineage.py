@@ -170,6 +170,15 @@ class Lineage:
         if self._chain is not None:
             self._chain.grow(receipt_id, self.parents)
 
+    def repeated(self, receipt_id: str) -> None:
+        """Say that the call was answered from the store: later calls of a chained run rest on it.
+
+        It may be its own parent here, and rests on what it was asked with the first time: whatever
+        the run had before stays an end of the chain.
+        """
+        if self._chain is not None:
+            self._chain.grow(receipt_id, ())
+
 
 def parents_for(explicit: Sequence[Receipt | str]) -> tuple[str, ...]:
     """Return the ids of these receipts, each once, in their order.

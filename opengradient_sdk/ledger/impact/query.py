@@ -17,8 +17,11 @@ class ImpactQuery:
 
     ``pcr_hashes`` are builds; any of them. ``version`` is the name under which builds were
     approved: the registry's history says which, so it comes together with their ``pcr_hashes``.
-    ``since`` (from then on) and ``until`` (before then) are Unix seconds of the client's clock, at
-    which the answer was there. ``owner`` and ``network`` narrow down who paid, and where.
+    It stands for these builds at all times, whatever name they had then. ``since`` (included) and
+    ``until`` (not included) are Unix seconds between which the answer was given: after its question
+    and before it was verified, by the clock of the client that asked. Where the enclave's clock or
+    the chain's says otherwise, that is a doubt. ``owner`` and ``network`` narrow down who paid, and
+    where.
 
     Raises:
         ConfigurationError: None of build, model and node is given, a version comes without its
@@ -79,8 +82,12 @@ class ImpactQuery:
         )
         return [(name, value) for name, value in given if value is not None]
 
-    def condition(self) -> tuple[str, list[Value]]:
-        """Return the condition on a row of ``ledger_receipt`` in SQL, and its values."""
+    def condition(self, *, earlier: float = 0.0, later: float = 0.0) -> tuple[str, list[Value]]:
+        """Return the condition on a row of ``ledger_receipt`` in SQL, and its values.
+
+        A row has only the time of the question: ``earlier`` and ``later`` are seconds by which the
+        period is widened for those who then look at the answers.
+        """
         terms: list[str] = []
         values: list[Value] = []
         if self.pcr_hashes is not None:
@@ -89,8 +96,8 @@ class ImpactQuery:
         for term, value in (
             ("model = ?", self.model),
             ("tee_id = ?", None if self.tee_id is None else str(self.tee_id)),
-            ("created_at >= ?", None if self.since is None else float(self.since)),
-            ("created_at < ?", None if self.until is None else float(self.until)),
+            ("created_at >= ?", None if self.since is None else self.since - earlier),
+            ("created_at < ?", None if self.until is None else self.until + later),
             ("owner = ?", self.owner),
             ("network = ?", self.network),
         ):

@@ -16,6 +16,7 @@ from typing import Final
 from ..._core.store import Db, Row, Value
 from ...errors import ConfigurationError, LedgerError
 from ...types import Address, Amount, Bytes32
+from ..timeline.horizon import CLOCKS_WITHIN
 from .findings import Touched
 from .query import ImpactQuery
 
@@ -31,18 +32,28 @@ _SIZES: Final = (1, 20, CHUNK)
 _STATEMENTS: Final = 16
 """Statements in one transaction."""
 
+LONGEST_CALL: Final = 900.0
+"""Seconds: a call that took longer is judged as if it had not."""
+
+EARLIER: Final = LONGEST_CALL + CLOCKS_WITHIN
+LATER: Final = CLOCKS_WITHIN
+"""Seconds by which a question can be earlier or later than a change that its answer is near to."""
+
 Link = tuple[str, str]
 """A parent and its child."""
 
 _COLUMNS: Final = "id, created_at, model, tag, run, tee_id, pcr_hash, owner, network, nonce, cost"
 
 
-def find_outputs(query: ImpactQuery) -> Callable[[Db], list[Row]]:
+def find_outputs(
+    query: ImpactQuery, *, earlier: float = 0.0, later: float = 0.0
+) -> Callable[[Db], list[Row]]:
     """Return the work that reads the outputs in question.
 
-    It raises ``ConfigurationError`` when there are too many.
+    ``earlier`` and ``later`` are seconds by which it looks beyond the ends of the period. It raises
+    ``ConfigurationError`` when there are too many.
     """
-    condition, values = query.condition()
+    condition, values = query.condition(earlier=earlier, later=later)
     statement = f"SELECT {_COLUMNS} FROM ledger_receipt WHERE {condition} LIMIT ?"  # noqa: S608 - literals
 
     def work(db: Db) -> list[Row]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ..._core.store import Row, Store
 from .findings import Impact, Mark, Touched
@@ -13,6 +14,8 @@ from .lineage import enclosing_runs
 from .paying import payments_of
 from .query import ImpactQuery
 from .reading import (
+    EARLIER,
+    LATER,
     Link,
     chunks,
     find_links,
@@ -22,19 +25,27 @@ from .reading import (
     touched_of,
 )
 
+if TYPE_CHECKING:
+    from .clocks import Clocks
 
-async def impact(store: Store, query: ImpactQuery, *, as_of: float) -> Impact:
+
+async def impact(
+    store: Store, query: ImpactQuery, *, as_of: float, clocks: Clocks | None = None
+) -> Impact:
     """Return what the outputs in question touched: calls to any depth, payments, runs and tags.
 
     It reads what is durable, and asks no chain; what is recorded meanwhile may be part of it or
     not. ``as_of`` is now, in Unix seconds of the client's clock. What other clients of the store
     made from an output is followed, too: a team's agents build on each other's answers.
 
+    With ``clocks``, outputs so near to a change that only these tell on which side are part of it,
+    as uncertain ones. Without, none is: the time of the question alone decides on the period.
+
     Raises:
         LedgerError: The ledger cannot be read.
         ConfigurationError: More is touched than one answer can hold.
     """
-    outputs = await store.run(find_outputs(query))
+    outputs, doubts = await _outputs(store, query, clocks)
     ids = [row[0] for row in outputs]
     links = await _links(store, ids)
     # off the event loop: a large impact takes seconds, in which it has others to serve
@@ -52,8 +63,29 @@ async def impact(store: Store, query: ImpactQuery, *, as_of: float) -> Impact:
         payments=await payments_of(store, touched),
         runs=_marks((run, each) for each in touched for run in enclosing_runs(each.run)),
         tags=_marks((each.tag, each) for each in touched if each.tag is not None),
+        doubts=doubts,
+        changes_known_to=None if clocks is None else clocks.changes_known_to,
         missing=tuple(id_ for id_ in path.depths if id_ not in known),
     )
+
+
+async def paid_since(store: Store, impact: Impact, *, as_of: float) -> Impact:
+    """Return the same impact with the newest that the ledger knows of its payments.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    return replace(impact, as_of=as_of, payments=await payments_of(store, impact.touched))
+
+
+async def _outputs(
+    store: Store, query: ImpactQuery, clocks: Clocks | None
+) -> tuple[list[Row], dict[str, str]]:
+    """Return the rows of the outputs in question, and the doubts about them."""
+    if clocks is None:
+        return await store.run(find_outputs(query)), {}
+    rows = await store.run(find_outputs(query, earlier=EARLIER, later=LATER))
+    return await clocks.judge(query, rows)
 
 
 async def _links(store: Store, outputs: Sequence[str]) -> Sequence[Link]:

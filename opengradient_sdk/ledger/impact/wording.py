@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ...types import Amount
-from .findings import Touched
 
 
 def plain(text: str, longest: int | None = None) -> str:
@@ -34,12 +32,3 @@ def price(cost: Amount | None) -> str:
 def number_of(count: int, noun: str) -> str:
     """Return a number with its noun."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def families(touched: Sequence[Touched]) -> dict[str, list[Touched]]:
-    """Return the touched children of each receipt, oldest first."""
-    children: dict[str, list[Touched]] = {}
-    for each in sorted(touched, key=lambda each: (each.at, each.id)):
-        for parent in each.via:
-            children.setdefault(parent, []).append(each)
-    return children

@@ -14,7 +14,7 @@ from ..._core.tasks import together
 from ...chain.rpc import Rpc
 from ...errors import ChainError, ConfigurationError, RegistryUnavailableError, WrongChainError
 from ...types import Address
-from . import rows
+from . import origin, rows
 from .events import Place, RegistryEvent
 from .horizon import Horizon, Sighting
 from .reading import CHECK_RPC, RangeTooLargeError, RegistryReader, Word
@@ -52,7 +52,8 @@ class RegistryHistory:
         chain_id: The chain it is on.
         store: Where it is kept; it must have been opened with ``schema.SCHEMA``.
         clock: The client's; sightings of blocks are told in its time.
-        first_block: Where to begin: the registry's first block, or an earlier one.
+        first_block: Where to begin: the registry's first block, or an earlier one. Where it is not
+            given, the block of the deployment is looked for once, and kept.
 
     Raises:
         ConfigurationError: No JSON-RPC client, or a negative block.
@@ -66,11 +67,11 @@ class RegistryHistory:
         chain_id: int,
         store: Store,
         clock: Clock,
-        first_block: int = 0,
+        first_block: int | None = None,
     ) -> None:
         if not rpcs:
             raise ConfigurationError("the registry's history needs an RPC endpoint")
-        if first_block < 0:
+        if first_block is not None and first_block < 0:
             raise ConfigurationError(f"a history cannot begin with block {first_block}")
         self._readers = tuple(RegistryReader(rpc, registry, chain_id) for rpc in rpcs)
         self._which = Which(chain_id, registry)
@@ -112,7 +113,7 @@ class RegistryHistory:
 
         revision = (await self._progress()).revision
         if self._loaded is None or self._loaded[0] != revision:
-            which, first = self._which, self._first_block
+            which, first = self._which, self._first_block or 0
             found = await self._store.run(lambda db: rows.stored(db, which, first))
             timeline = Timeline(found.events, found.progress.horizon, found.pulses, found.sightings)
             self._loaded = (found.progress.revision, timeline)
@@ -123,11 +124,19 @@ class RegistryHistory:
         ages = await self._each(RegistryReader.max_age)
         if len(set(ages)) > 1:
             raise _disagreement(self._readers, ages, "for how long a heartbeat counts")
+        await self._find_the_beginning()
         while await self._confirm_more(ages[0]):
             pass
         for _ in range(_TRIES):
             if await self._look_ahead(ages[0]):
                 return
+
+    async def _find_the_beginning(self) -> None:
+        """Look for the block of the deployment, where nothing was read and nobody named one."""
+        if self._first_block is None and (await self._progress()).horizon.final is None:
+            goal = await self._finalized()
+            if goal is not None:  # a chain without a final block is quickly read
+                self._first_block = await origin.first_block(self._readers, goal)
 
     async def _each(self, ask: Callable[[RegistryReader], Awaitable[T]]) -> list[T]:
         """Ask every endpoint at the same time."""
@@ -211,7 +220,7 @@ class RegistryHistory:
         return min(known) if len(known) == len(places) else None
 
     def _next(self, known: Horizon) -> int:
-        return self._first_block if known.final is None else known.final.block + 1
+        return known.first_block if known.final is None else known.final.block + 1
 
     def _check_joint(self, known: Horizon, word: Word) -> None:
         if known.final is not None and word.before != known.final.hash:
@@ -222,7 +231,7 @@ class RegistryHistory:
             )
 
     async def _progress(self) -> Progress:
-        which, first = self._which, self._first_block
+        which, first = self._which, self._first_block or 0
         return await self._store.run(lambda db: rows.progress_of(db, which, first))
 
 

@@ -7,19 +7,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from ...chain.contracts.tee_info import LLM_PROXY
 from ...types import Bytes32
 from ...verification import Check, CheckStatus
 from .events import Place
+from .horizon import CLOCKS_WITHIN as CLOCKS_WITHIN
 from .horizon import Horizon
 from .moments import Moment
 from .versions import Period, Version
 
-CLOCKS_WITHIN: Final = 300.0
-"""Seconds within which the chain's clock is taken to be right about ours and the enclave's.
-
-It is what the network itself allows: answers and heartbeats that are further off are refused.
-"""
 BUILD_SINCE: Final = "build_since"
 
 
@@ -121,13 +116,27 @@ def held_during(window: Window, version: Version) -> Held:
     return Held(version, certainty, reason, window.final)
 
 
+def nearest_change(window: Window, build: Version | None) -> str | None:
+    """Return the change of a build of which only clocks say on which side an answer is, if any."""
+    for period in () if build is None else build.periods:
+        ends = (("approved", period.since), ("revoked", period.until))
+        for happened, place in ends:
+            if place is not None and window.side(place) is Side.AROUND:
+                return f"version {period.label!r} was {happened} at {place}"
+    return None
+
+
+def build_in(versions: Iterable[Version], pcr_hash: Bytes32) -> Version | None:
+    """Return the build that answers with these measurements, ``None`` where none was approved."""
+    return next((each for each in versions if each.answers and each.pcr_hash == pcr_hash), None)
+
+
 def since_answer(
     pcr_hash: Bytes32, window: Window, versions: Iterable[Version], horizon: Horizon
 ) -> Check:
     """Return what has become of the build that gave an answer; see `Timeline.later`."""
     source = f"the registry's events up to {horizon.head}, by {', '.join(horizon.endpoints)}"
-    build = next((v for v in versions if (v.pcr_hash, v.tee_type) == (pcr_hash, LLM_PROXY)), None)
-    status, reason = _since(build, window, horizon.head)
+    status, reason = _since(build_in(versions, pcr_hash), window, horizon.head)
     return Check(BUILD_SINCE, status, reason, source)
 
 

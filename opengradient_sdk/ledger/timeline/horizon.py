@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from ...types import Address
 from .events import Place
+
+CLOCKS_WITHIN: Final = 300.0
+"""Seconds within which the chain's clock is taken to be right about ours and the enclave's.
+
+It is what the network itself allows: answers and heartbeats that are further off are refused.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,15 @@ class Horizon:
     head: Place | None = None
     max_age: int = 0
     endpoints: tuple[str, ...] = ()
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What is taken for granted of the past, because the registry reports no event of it."""
+        return (
+            f"heartbeatMaxAge: a heartbeat is taken to have counted for {self.max_age} seconds at "
+            "all times, as it did when the registry was last read. It reports no event when that "
+            "changes, so that who was silent in the past is as uncertain as this.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,15 @@ class Moment:
             return self.ours
         return min(start, self.node), max(end, self.node + _TICK)
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """From the earliest to the latest time that any of the three clocks says.
+
+        Of the chain's it is only known that the answer came after ``block_before``.
+        """
+        start, end = self.span
+        return start, end if self.block_before is None else max(end, self.block_before.time)
+
     def __str__(self) -> str:
         start, end = self.ours
         node = "says nothing" if self.node is None else f"says {self.node}"

@@ -73,6 +73,14 @@ class RegistryReader:
         (outcome,) = await self.rpc.outcomes([header_call(block)])
         return self._place(outcome)
 
+    async def is_deployed(self, block: int) -> bool:
+        """Whether there was code at the registry's address in the state of a block.
+
+        Raises:
+            RpcError: The endpoint does not have that state, or none answered.
+        """
+        return bool(await self.rpc.get_code(self._address, block))
+
     async def max_age(self) -> int:
         """Return for how many seconds a heartbeat counts now."""
         return min(await self._registry.heartbeat_max_age(), _LONGEST)

@@ -55,20 +55,21 @@ class Stored:
 
 
 def progress_of(db: Db, which: Which, first_block: int) -> Progress:
-    """Return how far the history was read."""
+    """Return how far the history was read; one of which nothing was begins at ``first_block``."""
     rows = db.execute(
         "SELECT revision, final_number, final_hash, final_time, head_number, head_hash, head_time,"
-        " max_age, endpoints FROM timeline_progress WHERE chain_id = ? AND registry = ?",
+        " first_number, max_age, endpoints FROM timeline_progress"
+        " WHERE chain_id = ? AND registry = ?",
         which.key,
     )
     horizon = Horizon(which.chain_id, which.registry, first_block)
     if not rows:
         return Progress(0, horizon)
-    revision, *places, max_age, endpoints = rows[0]
+    revision, *places, first, max_age, endpoints = rows[0]
     final, head = _place(*places[:3]), _place(*places[3:])
     names = tuple(str(endpoints).split()) if endpoints else ()
-    known = replace(horizon, final=final, head=head, max_age=int(max_age or 0), endpoints=names)
-    return Progress(int(revision), known)
+    horizon = replace(horizon, first_block=int(first or 0), max_age=int(max_age or 0))
+    return Progress(int(revision), replace(horizon, final=final, head=head, endpoints=names))
 
 
 def confirm(
@@ -201,8 +202,9 @@ def _prolong_pulses(db: Db, which: Which, events: Iterable[RegistryEvent], max_a
 def _advance(db: Db, which: Which, was: Progress, now: Horizon) -> None:
     db.execute(
         "INSERT INTO timeline_progress (chain_id, registry, revision, final_number, final_hash,"
-        " final_time, head_number, head_hash, head_time, max_age, endpoints)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (chain_id, registry) DO UPDATE SET"
+        " final_time, head_number, head_hash, head_time, first_number, max_age, endpoints)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (chain_id, registry) DO UPDATE SET"
         " revision = excluded.revision, final_number = excluded.final_number,"
         " final_hash = excluded.final_hash, final_time = excluded.final_time,"
         " head_number = excluded.head_number, head_hash = excluded.head_hash,"
@@ -213,6 +215,7 @@ def _advance(db: Db, which: Which, was: Progress, now: Horizon) -> None:
             was.revision + 1,
             *_place_columns(now.final),
             *_place_columns(now.head),
+            now.first_block,
             now.max_age,
             " ".join(now.endpoints),
         ),

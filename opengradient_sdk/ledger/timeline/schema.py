@@ -73,5 +73,7 @@ CREATE TABLE timeline_sighting (
     block_time BIGINT NOT NULL,
     PRIMARY KEY (chain_id, registry, asked_at, block_hash)
 )""",
+        # the first block that was read; nothing means the first of the chain
+        "ALTER TABLE timeline_progress ADD COLUMN first_number BIGINT",
     ),
 )

@@ -15,7 +15,16 @@ from ...types import Bytes32
 from ...verification import Check, CheckStatus
 from ..receipt import Receipt
 from .events import EventKind, Place, RegistryEvent
-from .holding import BUILD_SINCE, CLOCKS_WITHIN, Held, Window, held_during, since_answer
+from .holding import (
+    BUILD_SINCE,
+    CLOCKS_WITHIN,
+    Held,
+    Window,
+    build_in,
+    held_during,
+    nearest_change,
+    since_answer,
+)
 from .horizon import Horizon, Pulse, Sighting
 from .moments import Moment, moment_of
 from .pulses import prolonged
@@ -42,6 +51,7 @@ class Validity:
             ``as_of``, and may have changed since.
         final: Whether nothing of this can be taken back by a reorg.
         as_of: The newest block that the history has read; ``None`` where it has read none.
+        assumptions: What this takes for granted, because the registry reports no event of it.
     """
 
     time: float
@@ -53,6 +63,7 @@ class Validity:
     known: bool
     final: bool
     as_of: Place | None
+    assumptions: tuple[str, ...] = ()
 
 
 class Timeline:
@@ -117,6 +128,7 @@ class Timeline:
             known=head is not None and (time is None or asked < end),
             final=final is not None and (asked < final.time),
             as_of=head,
+            assumptions=self.horizon.assumptions,
         )
 
     def versions(self) -> tuple[Version, ...]:
@@ -204,6 +216,21 @@ class Timeline:
             return (Check(BUILD_SINCE, CheckStatus.NOT_CHECKED, why),)
         window = self._window(receipt, skew)
         return (since_answer(receipt.pcr_hash, window, self.versions(), self.horizon),)
+
+    def doubt(self, receipt: Receipt, *, skew: float = CLOCKS_WITHIN) -> str | None:
+        """Return what makes it uncertain whether a build was approved as it answered, if anything.
+
+        That is an approval or a revocation of the build so near to the answer that only clocks say
+        which of both came first: order and ``skew`` as in `during`. What has not been read yet
+        (``horizon``) makes no doubt here. One sentence, with what each clock says.
+        """
+        if self._is_elsewhere(receipt):
+            return None
+        build = build_in(self._versions, receipt.pcr_hash)
+        change = nearest_change(self._window(receipt, skew), build)
+        if change is None:
+            return None
+        return f"{change}, at about the time of the answer ({self.moment(receipt)})"
 
     def _is_elsewhere(self, receipt: Receipt) -> bool:
         facts, here = receipt.registered, (self.horizon.chain_id, self.horizon.registry)

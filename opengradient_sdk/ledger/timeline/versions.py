@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ...chain.contracts.tee_info import LLM_PROXY
 from ...types import Bytes32
 from .events import EventKind, Place, RegistryEvent
 from .horizon import Pulse
@@ -79,6 +80,17 @@ class Version:
         """Whether every approval and revocation of it is final."""
         return all(period.final for period in self.periods)
 
+    @property
+    def answers(self) -> bool:
+        """Whether it is a build of the kind of node that answers questions."""
+        return self.tee_type == LLM_PROXY
+
+    @property
+    def change_times(self) -> tuple[int, ...]:
+        """When it was approved and revoked, in Unix seconds of the chain, in order."""
+        ends = (place for period in self.periods for place in (period.since, period.until))
+        return tuple(place.time for place in ends if place is not None)
+
     def approved_at(self, time: float) -> bool:
         """Whether it was approved at a time of the chain, in Unix seconds."""
         return any(period.covers(time) for period in self.periods)
@@ -127,7 +139,7 @@ def versions_of(events: Iterable[RegistryEvent]) -> tuple[Version, ...]:
     for event in events:
         key = (event.tee_type or 0, event.pcr_hash or event.subject)
         if event.kind is EventKind.APPROVED:
-            spans.setdefault(key, []).append(_begun(event))
+            _begin(spans.setdefault(key, []), event)
         elif event.kind is EventKind.REVOKED:
             _end(spans.get(key, []), event)
         elif event.kind is EventKind.REGISTERED:
@@ -150,7 +162,7 @@ def nodes_of(
                 born[event.subject] = event
                 spans[event.subject] = [replace(_begun(event), label="")]
             case EventKind.ENABLED:
-                spans.setdefault(event.subject, []).append(_begun(event))
+                _begin(spans.setdefault(event.subject, []), event)
             case EventKind.DISABLED:
                 _end(spans.get(event.subject, []), event)
             case EventKind.REVOKED:
@@ -171,6 +183,15 @@ def nodes_of(
         )
         for tee_id, event in born.items()
     }
+
+
+def _begin(periods: list[Period], event: RegistryEvent) -> None:
+    """Begin a period, unless one goes on: the registry refuses to approve what is approved.
+
+    Two that overlap would let a later revocation end only one of them.
+    """
+    if not periods or periods[-1].until is not None:
+        periods.append(_begun(event))
 
 
 def _begun(event: RegistryEvent) -> Period:

@@ -141,8 +141,10 @@ class Story:
         await self.passage(self.one, Ask("order", ("price",), tag="order"))
         await self.passage(self.other, Ask("check of the order", ("order", "facts")), run="audit")
         self.times["B"] = await self.moment()
+        await self._look()  # so that order, and no clock, puts these answers before what follows
 
     async def b_is_revoked(self) -> None:
+        await self._look()
         await self.net.revoke_build(B)
         self.times["nobody"] = await self.moment()
 

@@ -54,8 +54,9 @@ class Scribe:
         match order["do"]:
             case "passage":
                 return await self._passage(order)
-            case "look":  # which nodes are there now
+            case "look":  # which nodes are there now, and what the registry has said
                 await self.client.nodes.list(refresh=True)
+                await self.client.timeline.history()
             case "settle":
                 receipt = await self.client.receipts.wait(order["id"], timeout=60)
                 assert receipt.payment.state in (PaymentState.SETTLED, PaymentState.FINAL)

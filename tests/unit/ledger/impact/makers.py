@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opengradient_sdk._core.store import Db, Store
 from opengradient_sdk.ledger import Receipt
+from opengradient_sdk.ledger.entries import Head, Kind, body_of, encoded
 from opengradient_sdk.ledger.impact import Impact, ImpactQuery, impact
 from opengradient_sdk.ledger.receipt_json import payment_to_json, receipt_to_json
 from opengradient_sdk.payments.status import PaymentStatus
@@ -66,11 +66,12 @@ class Writing:
             "payment", at, subject, {"authorization": facts, "payment": payment_to_json(status)}
         )
 
-    def entry(self, kind: str, at: float, subject: str, data: Mapping[str, object]) -> None:
+    def entry(self, kind: Kind, at: float, subject: str, data: Mapping[str, object]) -> None:
         """Note an entry."""
         self.seq += 1
-        body = {"v": 1, "kind": kind, "at": at, "subject": subject, "data": data}
-        row = (WRITER, self.seq, f"hash {self.seq}", kind, at, subject, json.dumps(body))
+        head = Head(WRITER, self.seq - 1, f"hash {self.seq - 1}")
+        body = body_of(head, kind, float(at), subject, encoded(data))
+        row = (WRITER, self.seq, f"hash {self.seq}", kind, at, subject, body)
         self.entries.append(row)
 
     async def write(self) -> None:

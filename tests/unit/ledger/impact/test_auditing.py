@@ -8,8 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opengradient_sdk.ledger.impact import Calls, ImpactQuery, Mark, TouchedPayment, report
+from opengradient_sdk.ledger.impact import (
+    Calls,
+    ImpactQuery,
+    Inquiry,
+    Mark,
+    Source,
+    TouchedPayment,
+    Unsettled,
+    report,
+)
 from opengradient_sdk.ledger.timeline.events import Place
+from opengradient_sdk.ledger.timeline.horizon import Horizon
 from opengradient_sdk.ledger.timeline.versions import Period, Version
 from opengradient_sdk.payments.status import PaymentState, PaymentStatus
 from opengradient_sdk.types import Amount, Bytes32
@@ -39,6 +49,8 @@ def paid(nonce: int, status: PaymentStatus | None, *, session: int | None = 4) -
         session=session,
         outputs=Calls(1, Amount(1500)),
         downstream=Calls(2, Amount(3000)),
+        receipts=None if status is None else 3,
+        told_at=None if status is None else NOW,
     )
 
 
@@ -49,6 +61,18 @@ def sections(text: str) -> dict[str, list[str]]:
         title, *lines = part.split("\n")
         found[title] = [line for line in lines if line]
     return found
+
+
+def opened(text: str) -> list[str]:
+    """The lines about what is open."""
+    lines = sections(text)["Not settled, or uncertain"]
+    return lines[: lines.index("### Asked, and not asked")]
+
+
+def asked(text: str) -> list[str]:
+    """The lines about who was asked."""
+    lines = sections(text)["Not settled, or uncertain"]
+    return lines[lines.index("### Asked, and not asked") + 1 :]
 
 
 def test_it_says_what_was_asked_and_by_whose_clock() -> None:
@@ -95,7 +119,7 @@ def test_outputs_and_what_was_made_from_them_are_listed() -> None:
                 touched(2, cost=None, tag="daily"),
                 touched(3, 1),
                 touched(4, *range(10, 17), depth=2),
-                uncertain=("rcpt_2",),
+                doubts={"rcpt_2": "near to a change"},
             )
         )
     )
@@ -125,7 +149,8 @@ def test_payments_are_shown_without_blaming_the_whole_charge() -> None:
     assert lines[1] == "### For outputs in question: 2 authorizations"
     assert lines[4] == (
         f"| `eip155:31337` | `{OWNER}` | `1` | `{PAYEE}` | 0.1 OPG"
-        f" | settled, block 9, transaction `0x{'07' * 32}` | 0.00000000000007 OPG"
+        f" | settled, block 9, transaction `0x{'07' * 32}`, as of 2027-01-15 08:00:00.000Z"
+        " | 0.00000000000007 OPG"
         " | 1 call, 0.0000000000000015 OPG | 2 calls, 0.000000000000003 OPG | 1 |"
     )
     assert lines[5].count("not known") == 5
@@ -141,24 +166,61 @@ def test_what_is_open_is_listed() -> None:
             touched(1),
             touched(2, 1, cost=None),
             payments=(paid(1, OPEN), paid(2, None), paid(3, SETTLED)),
-            uncertain=("rcpt_1",),
+            doubts={"rcpt_1": "near to a change"},
             missing=("rcpt_9",),
         ),
-        unresolved={"rcpt_1": ["data: not settled | yet"], "stranger": ["nothing"]},
+        unsettled=Unsettled({"rcpt_1": ["data: not settled | yet"], "stranger": ["no"]}, unread=3),
     )
-    assert sections(text)["Not settled, or uncertain"] == [
-        "- `rcpt_1`: the bounds of its clocks leave open whether it is in question",
+    assert opened(text) == [
+        "- `rcpt_1`: uncertain: near to a change",
         "- authorization `1`: open: signed; the chain \\*has not\\* been asked yet",
         "- authorization `2`: nothing is known of it",
         "- 1 call made from them: the cost is not known",
         "- `rcpt_9`: named as made from an output, but it has no receipt in this ledger",
         "- `rcpt_1`: data: not settled \\| yet",
+        "- 3 more receipts: not looked at for what is open",
     ]
 
 
+def test_it_names_who_was_asked_and_who_was_not() -> None:
+    lines = asked(report(an_impact(touched(1))))
+    assert [line.split(":")[0] for line in lines[:3]] == ["- not asked"] * 3
+    assert lines[3].startswith("- no client has read the registry's history into this store")
+    inquiry = Inquiry(
+        frozenset({Source.REGISTRY, Source.PAYMENTS}), {Source.DATA: "no *endpoint* answered"}
+    )
+    horizon = Horizon(
+        1, PAYEE, head=Place(9, B, int(NOW)), max_age=1_800, endpoints=("https://rpc.example",)
+    )
+    text = report(
+        an_impact(touched(1), changes_known_to=Place(9, B, int(NOW))),
+        unsettled=Unsettled(inquiry=inquiry, horizon=horizon),
+    )
+    assert asked(text) == [
+        "- asked for this report: the payments chain: what was charged",
+        "- could not be asked: the relay's chain: whether the hashes of answers were settled: "
+        "no \\*endpoint\\* answered",
+        "- asked for this report: the registry's chain: what became of builds and nodes",
+        "- the registry's history was read up to block 9, 2027-01-15 08:00:00.000Z, "
+        "by https://rpc.example",
+        "- outputs were looked at for changes up to block 9 of the registry's chain, "
+        "2027-01-15 08:00:00.000Z; later ones make none of them uncertain here",
+    ]
+    assert "heartbeatMaxAge: a heartbeat is taken to have counted for 1800 seconds" in text
+
+
+def test_certain_and_uncertain_are_counted_apart() -> None:
+    found = an_impact(touched(1), touched(2), touched(3, 2), doubts={"rcpt_2": "near to a change"})
+    lines = sections(report(found))["In short"]
+    assert lines[1] == (
+        "- of these certain: 1; uncertain: 1, as only clocks tell on which side of a change they "
+        "were given"
+    )
+    assert lines[3] == "- of these only from uncertain ones: 1"
+
+
 def test_nothing_open_is_said_with_its_source() -> None:
-    lines = sections(report(an_impact(touched(1))))["Not settled, or uncertain"]
-    assert lines == ["Nothing that the ledger knows of."]
+    assert opened(report(an_impact(touched(1)))) == ["Nothing that the ledger knows of."]
 
 
 def test_runs_and_tags_are_listed() -> None:
@@ -206,7 +268,17 @@ def test_long_tables_end_and_say_so() -> None:
     near = [touched(n, 0) for n in range(5, 8)]
     far = [touched(n, 5, depth=2) for n in range(8, 10)]
     text = report(
-        an_impact(*outputs, *near, *far, uncertain=("rcpt_0", "rcpt_1", "rcpt_2")), rows=2
+        an_impact(
+            *outputs,
+            *near,
+            *far,
+            doubts={
+                "rcpt_0": "near to a change",
+                "rcpt_1": "near to a change",
+                "rcpt_2": "near to a change",
+            },
+        ),
+        rows=2,
     )
     found = sections(text)
     assert found["Outputs in question"][-1] == "… 3 more; the JSON form has them all."
@@ -214,7 +286,7 @@ def test_long_tables_end_and_say_so() -> None:
         "… 1 more; the JSON form has them all.",
         "… 2 more; the JSON form has them all.",
     ]
-    assert found["Not settled, or uncertain"][-1] == "- … 1 more"
+    assert opened(text)[-1] == "- … 1 more"
 
 
 @given(st.text(), st.text())

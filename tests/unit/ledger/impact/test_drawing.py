@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from opengradient_sdk.ledger.impact import Impact, Touched, TouchedPayment, mermaid, to_json, tree
 from opengradient_sdk.ledger.impact.findings import Calls, Mark
+from opengradient_sdk.ledger.timeline import Place
 from opengradient_sdk.payments.status import PaymentState, PaymentStatus
 from opengradient_sdk.types import Amount, Bytes32
 
@@ -70,13 +71,14 @@ def test_a_tree() -> None:
             touched(3, 1),
             touched(4, 3, depth=2),
             touched(5, 2),
-            uncertain=("rcpt_2",),
+            doubts={"rcpt_2": "near to a change"},
         )
     )
     build = "0x" + "0b" * 32
     assert drawing == (
-        f"build {build}: 2 calls, 0.0000000000000015 OPG and 1 of unknown cost; "
-        "downstream 3 calls, 0.0000000000000045 OPG; 0 authorizations\n"
+        f"build {build}: 2 calls, 0.0000000000000015 OPG and 1 of unknown cost "
+        "(1 certain, 1 uncertain); downstream 3 calls, 0.0000000000000045 OPG "
+        "(2 certain, 1 uncertain); 0 authorizations\n"
         "● in question   ◌ in question, but uncertain   ○ made from one\n"
         "├─ ● rcpt_1 · 2027-01-15 08:00:01.000Z · gpt-5 · 0.0000000000000015 OPG"
         " · tag daily · run report-1\n"
@@ -167,7 +169,12 @@ def test_foreign_text_stays_on_its_line(model: str, tag: str) -> None:
 
 def test_a_flowchart() -> None:
     chart = mermaid(
-        an_impact(touched(1), touched(2, model=HOSTILE), touched(3, 1, 2), uncertain=("rcpt_2",))
+        an_impact(
+            touched(1),
+            touched(2, model=HOSTILE),
+            touched(3, 1, 2),
+            doubts={"rcpt_2": "near to a change"},
+        )
     )
     lines = [line.strip() for line in chart.splitlines()]
     assert lines[0] == "flowchart LR"
@@ -205,7 +212,7 @@ def test_json_holds_everything(cost: Amount | None) -> None:
     )
     one, none = Calls(1, Amount(5)), Calls()
     payments: Sequence[TouchedPayment] = (
-        TouchedPayment("eip155:1", OWNER, 2**200, PAYEE, Amount(7), status, 3, one, none),
+        TouchedPayment("eip155:1", OWNER, 2**200, PAYEE, Amount(7), status, 3, one, none, 2, NOW),
         TouchedPayment("eip155:1", OWNER, 1, None, None, None, None, none, one),
     )
     found = an_impact(
@@ -214,8 +221,9 @@ def test_json_holds_everything(cost: Amount | None) -> None:
         payments=tuple(payments),
         runs=(Mark("r", 1, 0),),
         tags=(Mark("t", 0, 1),),
-        uncertain=("rcpt_1",),
+        doubts={"rcpt_1": "near to a change"},
         missing=("rcpt_3",),
+        changes_known_to=Place(7, Bytes32(bytes(32)), 700),
     )
     value = json.loads(json.dumps(to_json(found), allow_nan=False))
     assert (value["format"], value["version"]) == ("opengradient-impact", 1)
@@ -235,6 +243,12 @@ def test_json_holds_everything(cost: Amount | None) -> None:
     assert value["runs"] == [{"name": "r", "outputs": 1, "downstream": 0}]
     assert value["tags"] == [{"name": "t", "outputs": 0, "downstream": 1}]
     assert (value["uncertain"], value["missing"]) == (["rcpt_1"], ["rcpt_3"])
+    assert value["doubts"] == {"rcpt_1": "near to a change"}
+    assert value["only_through_uncertain"] == ["rcpt_2"]
+    assert (value["totals"]["certain_outputs"], value["totals"]["uncertain_outputs"]) == (0, 1)
+    assert value["changes_known_to"] == {"block": 7, "time": 700}
+    assert (paid["session_calls"], paid["session_receipts"], paid["other_calls"]) == (3, 2, 2)
+    assert (paid["told_at"], unknown["told_at"]) == (NOW, None)
 
 
 def test_an_impact_is_not_printed_whole() -> None:

@@ -202,6 +202,19 @@ def test_no_receipt_is_its_own_parent() -> None:
         lineage.answered("a")
 
 
+def test_an_answer_from_the_store_is_part_of_the_chain() -> None:
+    with agent_run(chain=True):
+        answer("a")
+        again = Lineage.here()
+        again.repeated("a")  # the run is repeated after a crash, and has asked this before
+        assert Lineage.here().parents == ("a",)
+        Lineage.here().repeated("stored")
+        assert Lineage.here().parents == ("a", "stored")
+        answer("b")
+        assert Lineage.here().parents == ("b",)
+    Lineage.here(["a"]).repeated("a")  # outside of a chain there is nothing to do
+
+
 async def test_tasks_belong_to_the_run_they_were_started_in() -> None:
     async def where() -> Run | None:
         await asyncio.sleep(0)

@@ -183,9 +183,31 @@ async def test_costs_are_added_up_and_unknown_ones_counted(store: Store) -> None
 async def test_outputs_can_be_uncertain(store: Store) -> None:
     found = await impact_of(store, answered(1, build=B), answered(2, build=B), answered(3, 1))
     assert found.uncertain == ()
-    assert found.doubting(["rcpt_2"]).uncertain == ("rcpt_2",)
+    doubted = found.doubting({"rcpt_2": "near to a change"})
+    assert doubted.uncertain == ("rcpt_2",)
+    assert "2 calls, 0.000000000000003 OPG (1 certain, 1 uncertain); downstream 1 call," in str(
+        doubted
+    )
     with pytest.raises(ConfigurationError, match="rcpt_3"):
-        found.doubting(["rcpt_2", "rcpt_3"])
+        found.doubting({"rcpt_2": "near", "rcpt_3": "no output"})
+
+
+async def test_what_only_doubted_outputs_lead_to_is_as_uncertain(store: Store) -> None:
+    found = await impact_of(
+        store,
+        answered(1, build=B),
+        answered(2, build=B),
+        answered(3, 2),
+        answered(4, 3),
+        answered(5, 4, 1),
+        answered(6, 5),
+    )
+    assert found.only_through_doubt == frozenset()
+    doubted = found.doubting({"rcpt_2": "near to a change"})
+    assert doubted.only_through_doubt == {"rcpt_3", "rcpt_4"}
+    assert "downstream 4 calls, 0.000000000000006 OPG (2 certain, 2 uncertain)" in str(doubted)
+    both = found.doubting({"rcpt_1": "near", "rcpt_2": "near"})
+    assert both.only_through_doubt == {"rcpt_3", "rcpt_4", "rcpt_5", "rcpt_6"}
 
 
 async def test_too_much_is_refused_and_never_cut(

@@ -89,6 +89,20 @@ def test_clocks_disagree_by_no_more_than_they_must(changes: Any, seconds: float)
     assert a_timeline().moment(answered(**changes)).disagreement == seconds
 
 
+@pytest.mark.parametrize(
+    ("changes", "bounds"),
+    [
+        ({}, (2_000.0, 2_001.0)),
+        ({"node": 1_990}, (1_990.0, 2_001.0)),
+        ({"node": 2_010}, (2_000.0, 2_011.0)),
+        ({"node": None, "read": 19}, (2_000.0, 2_001.0)),
+        ({"read": 21}, (2_000.0, 2_100.0)),  # a block of 2100 had been seen before the answer
+    ],
+)
+def test_the_bounds_are_those_of_all_three_clocks(changes: Any, bounds: Any) -> None:
+    assert a_timeline().moment(answered(**changes)).bounds == bounds
+
+
 def test_a_moment_is_told_clock_by_clock() -> None:
     text = str(a_timeline(looks=(looked(2_002, 22),)).moment(answered(node=2_006)))
     assert "our clock: 2000.000 to 2001.000" in text

@@ -72,6 +72,26 @@ def test_a_build_that_is_approved_again_keeps_both_times_and_names() -> None:
     assert timeline.resolve(version="v1") == timeline.resolve(version="v1-again") == (word(1),)
 
 
+def test_an_approval_of_what_is_approved_changes_nothing() -> None:
+    """The registry refuses it; if one did not, a revocation would still end all of it."""
+    timeline = history(approved(1, 2, "v1"), approved(1, 4, "v1-again"), revoked(1, 6))
+    (version,) = timeline.versions()
+    assert len(version.periods) == 1
+    assert (version.names, version.revoked) == (("v1",), place(6))
+    assert timeline.at(700).versions == ()
+
+
+def test_several_events_of_one_block_count_in_the_order_of_their_logs() -> None:
+    logs = [approved(1, 2, index=5), revoked(1, 2, index=6), approved(1, 2, "v1b", index=9)]
+    for events in (logs, logs[::-1]):
+        (version,) = history(*events).versions()
+        assert version.revoked is None
+        assert version.names == ("v1", "v1b")
+    (gone,) = history(approved(1, 2, index=5), revoked(1, 2, index=6)).versions()
+    assert gone.revoked == place(2)
+    assert not gone.approved_in(2)
+
+
 def test_two_builds_of_one_name_are_both_meant() -> None:
     timeline = history(approved(1, 2, "v1"), approved(2, 3, "v1"))
     assert timeline.resolve(version="v1") == (word(1), word(2))
