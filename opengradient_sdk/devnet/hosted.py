@@ -8,12 +8,14 @@ from typing import Self
 
 from .._core.portal import Portal
 from ..client.config import Trust
+from ..errors import ConfigurationError
 from ..profiles import Profile
 from ..signers import Signer
-from ..types import Address, Amount
+from ..types import Address, Amount, Bytes32
 from .books import Books
 from .faults.hosted import Striking
 from .network import Devnet
+from .node import Node
 
 
 class HostedDevnet:
@@ -62,6 +64,10 @@ class HostedDevnet:
     def trust(self) -> Trust:
         """What makes ``require=Assurance.ATTESTED`` possible here."""
         return self._net.trust
+
+    def trust_of(self, *builds: str) -> Trust:
+        """Return the trust in the Devnet's root and in these builds, approved or not."""
+        return self._net.trust_of(*builds)
 
     @property
     def env(self) -> dict[str, str]:
@@ -121,6 +127,63 @@ class HostedDevnet:
         """Give ``account`` OPG and ETH on the payments chain, out of nowhere."""
         self._portal.call(self._net.fund(account, opg=opg, eth=eth))
 
+    def approve_build(self, build: str) -> Bytes32:
+        """Approve a build of the Devnet's node, under its name as the version; return its PCR hash.
+
+        The nodes run ``"devnet-1"``, which is approved from the start; any other name is a build
+        with other measurements. One that was revoked may be approved again.
+
+        Raises:
+            RpcError: It is approved already.
+        """
+        return self._portal.call(self._net.approve_build(build))
+
+    def revoke_build(self, build: str | Bytes32) -> Bytes32:
+        """Revoke a build by its name or its PCR hash, and return that hash.
+
+        The registry disables every node that runs it; `enable` brings one back once its build is
+        approved again.
+
+        Raises:
+            RpcError: It is not approved.
+        """
+        return self._portal.call(self._net.revoke_build(build))
+
+    def upgrade(self, build: str, *, node: int = 0) -> None:
+        """Let a node run another build: new keys, certificate, port and tee id, newly registered.
+
+        Raises:
+            ConfigurationError: There is no such node, or the build is not approved; the node goes
+                on as it was.
+        """
+        self._portal.call(self._net.upgrade(self._node(node), build))
+
+    def disable(self, *, node: int = 0) -> None:
+        """Take a node off the list of those that clients call; it goes on serving who calls it.
+
+        Raises:
+            ConfigurationError: There is no such node.
+            RpcError: It is not enabled.
+        """
+        self._portal.call(self._net.disable(self._node(node)))
+
+    def enable(self, *, node: int = 0) -> None:
+        """Enable a node again.
+
+        Raises:
+            ConfigurationError: There is no such node.
+            RpcError: Its build is not approved.
+        """
+        self._portal.call(self._net.enable(self._node(node)))
+
+    def tee_id(self, *, node: int = 0) -> Bytes32:
+        """Return the id that a node is registered under now; `upgrade` gives it another one.
+
+        Raises:
+            ConfigurationError: There is no such node.
+        """
+        return self._node(node).tee_id
+
     def inject(self, name: str, *, node: int = 0, seed: int = 0, times: int = 1) -> Striking:
         """Make the next ``times`` requests suffer a fault: ``faults.inject``, for ``with``.
 
@@ -130,3 +193,12 @@ class HostedDevnet:
             ConfigurationError: On entering: there is no such fault or node, or no such chain.
         """
         return Striking(self._portal, self._net, name, node=node, seed=seed, times=times)
+
+    def _node(self, number: int) -> Node:
+        nodes = self._net.nodes
+        if not 0 <= number < len(nodes):
+            raise ConfigurationError(
+                f"there is no node {number}",
+                hint=f"This Devnet has {len(nodes)}, counted from 0: Devnet(nodes=…).",
+            )
+        return nodes[number]
