@@ -19,8 +19,10 @@ _UINT, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _INDEFINITE: Final = 31
 _BREAK: Final = b"\xff"
 _FALSE, _TRUE, _NULL = 20, 21, 22
+_CONSTANTS: Final = {_FALSE: False, _TRUE: True, _NULL: None}
 # the bytes of an argument by its length code, and the least value that needs so many
 _ARGUMENTS: Final = {24: (1, 24), 25: (2, 1 << 8), 26: (4, 1 << 16), 27: (8, 1 << 32)}
+_LEAST_CODE: Final = min(_ARGUMENTS)
 
 
 def decode(data: bytes) -> object:
@@ -68,7 +70,7 @@ def encode(value: object) -> bytes:
 
 
 def _head(major: int, argument: int) -> bytes:
-    if argument < min(_ARGUMENTS):
+    if argument < _LEAST_CODE:
         return bytes([major << 5 | argument])
     for code, (size, _) in _ARGUMENTS.items():
         if argument < 1 << 8 * size:
@@ -77,47 +79,54 @@ def _head(major: int, argument: int) -> bytes:
 
 
 class _Reader:
-    """A position in CBOR data; every read is checked against the end."""
+    """A position in CBOR data; every read is checked against the end.
 
-    __slots__ = ("_at", "_data")
+    A document has some sixty items: heads and byte strings, which most of them are, are read
+    without a call of their own.
+    """
+
+    __slots__ = ("_at", "_data", "_end")
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
+        self._end = len(data)
 
     @property
     def remaining(self) -> int:
-        return len(self._data) - self._at
+        return self._end - self._at
 
     def value(self, depth: int) -> object:
         if depth == 0:
             raise ValueError(f"CBOR is nested deeper than {MAX_DEPTH}")
-        initial = self._take(1)[0]
+        at = self._at
+        if at == self._end:
+            raise _early(1)
+        initial = self._data[at]
+        self._at = at + 1
         major, code = initial >> 5, initial & 0x1F
         if major == _MAP and code == _INDEFINITE:
             return self._open_map(depth)
-        argument = self._argument(code)
+        argument = code if code < _LEAST_CODE else self._argument(code)
+        if major == _BYTES:
+            return self._take(argument)
+        if major == _UINT:
+            return argument
         match major:
-            case 0:
-                return argument
             case 1:
                 return -1 - argument
-            case 2:
-                return self._take(argument)
             case 3:
-                return self._text(argument)
+                return self._take(argument).decode()  # a UnicodeDecodeError is a ValueError
             case 4:
                 return self._array(argument, depth)
             case 5:
                 return self._map(argument, depth)
-            case 7 if code in (_FALSE, _TRUE, _NULL):
-                return {_FALSE: False, _TRUE: True, _NULL: None}[code]
+            case 7 if code in _CONSTANTS:
+                return _CONSTANTS[code]
             case _:
                 raise ValueError(f"CBOR item 0x{initial:02x} is not accepted here")
 
     def _argument(self, code: int) -> int:
-        if code < min(_ARGUMENTS):
-            return code
         if code not in _ARGUMENTS:
             raise ValueError(f"CBOR length code {code} is not accepted here")
         size, least = _ARGUMENTS[code]
@@ -125,9 +134,6 @@ class _Reader:
         if argument < least:
             raise ValueError("CBOR is not in its shortest form")
         return argument
-
-    def _text(self, length: int) -> str:
-        return self._take(length).decode()  # a UnicodeDecodeError is a ValueError
 
     def _array(self, count: int, depth: int) -> list[object]:
         self._require(count)
@@ -156,13 +162,19 @@ class _Reader:
         members[key] = self.value(depth - 1)
 
     def _take(self, size: int) -> bytes:
-        self._require(size)
-        taken = self._data[self._at : self._at + size]
-        self._at += size
-        return taken
+        start = self._at
+        end = start + size
+        if end > self._end:
+            raise _early(end - self._end)
+        self._at = end
+        return self._data[start:end]
 
     def _require(self, size: int) -> None:
         # every item has at least one byte: a length that cannot be true is refused before it is
         # believed, and no claim of a document can make this reserve memory
         if size > self.remaining:
-            raise ValueError(f"CBOR ends {size - self.remaining} bytes too early")
+            raise _early(size - self.remaining)
+
+
+def _early(missing: int) -> ValueError:
+    return ValueError(f"CBOR ends {missing} bytes too early")

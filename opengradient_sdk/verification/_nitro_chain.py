@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-    from cryptography.x509 import Certificate, Extensions
+    from cryptography.x509 import BasicConstraints, Certificate, KeyUsage
 
 _STEP: Final = "certificate_chain"
 _PEM_START: Final = b"-----BEGIN"
@@ -93,41 +93,38 @@ def _require_valid(certificate: Certificate, moment: datetime) -> None:
 
 
 def _require_may_sign(issuer: Certificate, cas_below: int) -> None:
-    from cryptography import x509
-
-    extensions = _extensions(issuer)
-    try:
-        basic = extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound:
-        raise failure(_STEP, f"{_name(issuer)} does not say that it may issue") from None
+    basic, usage = _limits(issuer)
+    if basic is None:
+        raise failure(_STEP, f"{_name(issuer)} does not say that it may issue")
     if not basic.ca or (basic.path_length is not None and cas_below > basic.path_length):
         raise failure(_STEP, f"{_name(issuer)} may not issue here")
-    if not _key_usage(extensions, "key_cert_sign"):
+    if usage is not None and not usage.key_cert_sign:
         raise failure(_STEP, f"the key of {_name(issuer)} is not for signing certificates")
 
 
 def _require_leaf(leaf: Certificate) -> None:
-    if not _key_usage(_extensions(leaf), "digital_signature"):
+    _, usage = _limits(leaf)
+    if usage is not None and not usage.digital_signature:
         raise failure(_STEP, f"the key of {_name(leaf)} is not for signatures")
 
 
-def _key_usage(extensions: Extensions, purpose: str) -> bool:
-    from cryptography import x509
+def _limits(certificate: Certificate) -> tuple[BasicConstraints | None, KeyUsage | None]:
+    """Return what a certificate says it may be used for.
 
-    try:
-        usage = extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return True  # RFC 5280: a certificate without the extension does not limit its key
-    return bool(getattr(usage, purpose))
+    RFC 5280: one without a key usage does not limit its key.
+    """
+    from cryptography.x509 import BasicConstraints, KeyUsage
 
-
-def _extensions(certificate: Certificate) -> Extensions:
-    from cryptography import x509
-
-    understood = {x509.BasicConstraints.oid, x509.KeyUsage.oid}
-    if any(each.critical and each.oid not in understood for each in certificate.extensions):
-        raise failure(_STEP, f"{_name(certificate)} has a critical extension unknown here")
-    return certificate.extensions
+    basic: BasicConstraints | None = None
+    usage: KeyUsage | None = None
+    for extension in certificate.extensions:
+        if isinstance(extension.value, BasicConstraints):
+            basic = extension.value
+        elif isinstance(extension.value, KeyUsage):
+            usage = extension.value
+        elif extension.critical:
+            raise failure(_STEP, f"{_name(certificate)} has a critical extension unknown here")
+    return basic, usage
 
 
 @lru_cache(maxsize=_REMEMBERED)  # certificates are equal when their bytes are

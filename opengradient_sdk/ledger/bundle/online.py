@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..._core.tasks import together
 from ...chain.rpc import Rpc
@@ -12,8 +12,9 @@ from ...errors import ChainError, SettlementError, VerificationError
 from ...profiles import Profile
 from ...types import Bytes32
 from ...verification import Check, CheckStatus, Evidence
+from .finality import Reach, final_number, finality
 from .node import BundleTrust
-from .repeating import ContradictionError, hashes_settled, payment_moved, registry_listed
+from .repeating import ContradictionError, Seen, hashes_settled, payment_moved, registry_listed
 from .report import BundleReport
 from .verifying import verify_bundle
 
@@ -24,7 +25,7 @@ _SETTLED: Final = (
     "mode chain_id relay transaction log_index block_number block_hash block_timestamp blob_id "
     "merkle_root batch_size"
 )
-Question = Callable[[Rpc], Coroutine[Any, Any, str]]
+Question = Callable[[Rpc], Coroutine[Any, Any, Seen]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,10 @@ async def verify_online(
     First everything that ``verify_bundle`` does; then the registry's record, the payment and the
     settlement of the hashes are looked up where the bundle says they are. **Money**: free.
     **Trust**: in what every endpoint that answers says. What no endpoint can answer, such as the
-    state of an old block, is left open, with the reason.
+    state of an old block, is left open, with the reason. Of each that is found, a check of its own
+    (``registry_final``, ``payment_final``, ``data_final``) says whether its block is final by the
+    word of the endpoints; until then it is pending, and so is a payment that is claimed not to
+    have been charged.
 
     Raises:
         VerificationError: As ``verify_bundle``, or an endpoint shows that a claim is not so
@@ -100,6 +104,8 @@ async def _payment(report: BundleReport, sources: OnlineSources) -> BundleReport
         lambda rpc: payment_moved(rpc, said, profile),
         error=SettlementError,
         binds=[f"payment.status.{name}" for name in _PAID.split()],
+        # another block in its place could hold the charge
+        only_final=said.status.proof is not None,
     )
 
 
@@ -132,31 +138,44 @@ async def _asked(
     *,
     error: type[VerificationError],
     binds: Sequence[str],
+    only_final: bool = False,
 ) -> BundleReport:
-    """Return the report with what every endpoint says to ``question``."""
-    words = await together(*(_word(rpc, question) for rpc in rpcs))
-    for rpc, word in zip(rpcs, words, strict=True):
+    """Return the report with what every endpoint says to ``question``, and how final that is."""
+    answers = await together(*(_word(rpc, question) for rpc in rpcs))
+    words = list(zip(map(_named, rpcs), answers, strict=True))
+    for endpoint, word in words:
         if isinstance(word, ContradictionError):
-            raise _refusal(error, report, name, f"{_named(rpc)}: {word}")
+            raise _refusal(error, report, name, f"{endpoint}: {word}")
     silent = [
-        f"{_named(rpc)} could not say ({word.short_message})"
-        for rpc, word in zip(rpcs, words, strict=True)
+        f"{endpoint} could not say ({word.short_message})"
+        for endpoint, word in words
         if isinstance(word, ChainError)
     ]
-    seen = [
-        (_named(rpc), word) for rpc, word in zip(rpcs, words, strict=True) if isinstance(word, str)
-    ]
-    if not seen:
+    shown = [(endpoint, word) for endpoint, word in words if isinstance(word, _Shown)]
+    if not shown:
         reason = "; ".join(silent) or "no endpoint was given"
         return _with(report, Check(name, CheckStatus.NOT_CHECKED, reason))
-    reason = "; ".join([f"seen in {seen[0][1]}", *silent])
-    source = ", ".join(endpoint for endpoint, _ in seen)
-    return _with(report, Check(name, CheckStatus.PASSED, reason, source), *binds)
+    how_final = finality(name, [Reach(each, word.seen.block, word.final) for each, word in shown])
+    reason = "; ".join([f"seen in {shown[0][1].seen.where}", *silent])
+    source = ", ".join(endpoint for endpoint, _ in shown)
+    if only_final and how_final.status is not CheckStatus.PASSED:
+        waiting = f"{reason}; {how_final.reason}"
+        return _with(_with(report, Check(name, CheckStatus.PENDING, waiting, source)), how_final)
+    found = _with(report, Check(name, CheckStatus.PASSED, reason, source), *binds)
+    return _with(found, how_final)
 
 
-async def _word(rpc: Rpc, question: Question) -> str | ContradictionError | ChainError:
+class _Shown(NamedTuple):
+    """What one endpoint shows, and up to which block its chain was final before it was asked."""
+
+    seen: Seen
+    final: int | None
+
+
+async def _word(rpc: Rpc, question: Question) -> _Shown | ContradictionError | ChainError:
     try:
-        return await question(rpc)
+        final = await final_number(rpc)
+        return _Shown(await question(rpc), final)
     except (ContradictionError, ChainError) as error:
         return error
 

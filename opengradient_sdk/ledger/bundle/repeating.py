@@ -2,12 +2,13 @@
 
 Each question returns where it was seen, or raises ``ContradictionError`` with what is there
 instead. An endpoint that cannot answer raises a ``ChainError``, which says nothing about the claim.
+Whether the block can still be taken back is a question of its own (``finality``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ...chain.abi import AbiError
 from ...chain.blocks import Block, BlockRef
@@ -43,7 +44,14 @@ class ContradictionError(Exception):
     """The chain shows something else than the bundle claims; the text says what."""
 
 
-async def registry_listed(rpc: Rpc, said: RegistryPart, tee_id: Bytes32) -> str:
+class Seen(NamedTuple):
+    """Where an endpoint shows what is claimed: in words, and the number of the block."""
+
+    where: str
+    block: int
+
+
+async def registry_listed(rpc: Rpc, said: RegistryPart, tee_id: Bytes32) -> Seen:
     """Return if the registry held exactly this record, as active, as of the claimed block."""
     block = await _claimed_block(rpc, said.block_number, said.block_hash, said.block_timestamp)
     registry = TeeRegistry(rpc, Address(said.registry))
@@ -60,10 +68,10 @@ async def registry_listed(rpc: Rpc, said: RegistryPart, tee_id: Bytes32) -> str:
             raise ContradictionError(f"the registry's record has another {name}")
     if not await _as_of(rpc, block, lambda at: registry.is_tee_active(tee_id, block=at)):
         raise ContradictionError(f"the node was not active at block {block.number}")
-    return f"block {block.number} ({block.hash})"
+    return Seen(f"block {block.number} ({block.hash})", block.number)
 
 
-async def payment_moved(rpc: Rpc, said: PaymentPart, profile: Profile) -> str:
+async def payment_moved(rpc: Rpc, said: PaymentPart, profile: Profile) -> Seen:
     """Return if the transaction of the claim did to this authorization what the claim says."""
     status, signed = said.status, said.authorization
     if status.proof is not None:
@@ -74,10 +82,11 @@ async def payment_moved(rpc: Rpc, said: PaymentPart, profile: Profile) -> str:
         _require_burnt(receipt, signed, profile)
     else:
         await _require_settled(rpc, receipt, said, profile)
-    return f"transaction {receipt.hash} in block {receipt.block_number}"
+    where = f"transaction {receipt.hash} in block {receipt.block_number}"
+    return Seen(where, receipt.block_number)
 
 
-async def hashes_settled(rpc: Rpc, said: DataProofPart, statement: StatementPart | None) -> str:
+async def hashes_settled(rpc: Rpc, said: DataProofPart, statement: StatementPart | None) -> Seen:
     """Return if the relay's event is there, with this root or this very statement."""
     receipt = await _mined(rpc, said.transaction, said.block_number, said.block_hash)
     await _claimed_block(rpc, said.block_number, said.block_hash, said.block_timestamp)
@@ -86,7 +95,8 @@ async def hashes_settled(rpc: Rpc, said: DataProofPart, statement: StatementPart
         raise ContradictionError(f"the relay wrote no event {said.log_index} in that transaction")
     if not _tells(log, said, statement):
         raise ContradictionError("the relay's event is of other hashes")
-    return f"event {log.index} of {receipt.hash} in block {receipt.block_number}"
+    where = f"event {log.index} of {receipt.hash} in block {receipt.block_number}"
+    return Seen(where, receipt.block_number)
 
 
 def _tells(log: Log, said: DataProofPart, statement: StatementPart | None) -> bool:
@@ -143,17 +153,14 @@ def _require_burnt(receipt: TxReceipt, signed: AuthorizationPart, profile: Profi
 
 async def _nonce_unused(
     rpc: Rpc, proof: NotChargedPart, signed: AuthorizationPart, profile: Profile
-) -> str:
+) -> Seen:
     block = await _claimed_block(rpc, proof.block_number, proof.block_hash, proof.block_timestamp)
     permit2, owner = Permit2(rpc, profile.permit2), Address(signed.owner)
     word, bit = int(signed.nonce) >> 8, int(signed.nonce) & 0xFF
     bitmap = await _as_of(rpc, block, lambda at: permit2.nonce_bitmap(owner, word, block=at))
     if bitmap >> bit & 1:
         raise ContradictionError(f"the nonce was used at block {block.number}")
-    final = await rpc.get_block("finalized")
-    if final.number < block.number:
-        raise ContradictionError(f"block {block.number} is not final yet, {final.number} is")
-    return f"block {block.number} ({block.hash}), after the deadline"
+    return Seen(f"block {block.number} ({block.hash}), after the deadline", block.number)
 
 
 async def _claimed_block(rpc: Rpc, number: int, block_hash: str, timestamp: int | None) -> Block:

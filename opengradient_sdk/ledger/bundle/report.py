@@ -49,10 +49,32 @@ class BundleReport:
         lines = [
             f"Bundle of receipt {self.id}: no check failed.",
             f"Proven about the answer: {self.assurance.name}.",
+            *self._about_the_document(),
         ]
         lines += [f"  {c.status.value}: {c.name} – {c.reason}" for c in self.evidence.checks]
-        open_ = sum(c.status is CheckStatus.NOT_CHECKED for c in self.evidence.checks)
-        if open_:
+        if open_ := sum(c.status is CheckStatus.NOT_CHECKED for c in self.evidence.checks):
             lines.append(f"{open_} checks need what is left out, or a look at the chain.")
+        if waiting := len(self.evidence.pending):
+            lines.append(f"{waiting} checks wait for the chain to make a block final: ask again.")
         lines.append("Claims that no check binds: " + ", ".join(self.unproven) + ".")
         return "\n".join(lines)
+
+    def _about_the_document(self) -> tuple[str, ...]:
+        """Return the one sentence on what a good attestation document says, and what it does not.
+
+        It is a check of its own that lifts the answer over no rung: REGISTERED is below ATTESTED,
+        and whether the registry listed the node is not in the document.
+        """
+        document, registry = self.evidence.get("document"), self.evidence.get("registry")
+        if document is None or document.status is not CheckStatus.PASSED:
+            return ()
+        attested = self.evidence.get("attestation")
+        is_accepted = attested is not None and attested.status is CheckStatus.PASSED
+        build = "a build that you accept" if is_accepted else "the build that it names"
+        proves = f"The attestation document proves that an enclave of {build} held the signing key"
+        if registry is not None and registry.status is CheckStatus.PASSED:
+            return (f"{proves}, and the chain shows that the registry listed the node.",)
+        return (
+            f"{proves}; it does not prove that the registry listed the node at the time, "
+            "which only the chain can say: verify with --online.",
+        )
