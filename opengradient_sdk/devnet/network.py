@@ -188,6 +188,7 @@ class Devnet:
             ChainError: A batch of hashes did not reach the chain.
         """
         parts = self._running()
+        await together(node.tick() for node in parts.nodes)  # what was answered is handed over now
         self.clock.advance(seconds)
         await self.mine()
         await together(node.tick() for node in parts.nodes)

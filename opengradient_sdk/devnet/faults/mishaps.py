@@ -24,11 +24,15 @@ _SLOW_SECONDS: Final = 1.0
 
 @dataclass(slots=True)
 class Stage:
-    """Where a fault is played: one node, one seed, and the lines that are kept waiting."""
+    """Where a fault is played: one node, one seed, and the lines that are kept waiting.
+
+    ``is_over``: the fault has ended; a line that would wait from now on is cut.
+    """
 
     node: Node
     seed: int
     waiting: set[Line] = field(default_factory=set[Line])
+    is_over: bool = False
 
     @property
     def status(self) -> int:
@@ -37,6 +41,7 @@ class Stage:
 
     def release(self) -> None:
         """Let nobody wait any longer: their connections are cut."""
+        self.is_over = True
         for line in tuple(self.waiting):
             line.cut()
 
@@ -134,6 +139,9 @@ class FacilitatorDown(Mishap):
 
 async def say_nothing(stage: Stage, line: Line, _answer: bytes) -> None:
     """Wait until the client gives up, or the fault ends."""
+    if stage.is_over:  # while the node was still at work
+        line.cut()
+        return
     stage.waiting.add(line)
     try:
         await line.lost.wait()
