@@ -9,8 +9,11 @@ ANVIL  := .tools/node_modules/@foundry-rs/anvil/package.json
 quickstart: $(VENV)/.devnet
 	$(PY) examples/quickstart.py
 
+# the tests start some hundred programs, and without bytecode on disk each compiles everything anew
+test nightly: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(VENV)/.dev anvil interop
-	$(PY) -m pytest -m "not nightly"
+	scripts/test
 
 check: $(VENV)/.dev
 	scripts/check

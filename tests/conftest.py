@@ -4,13 +4,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from support.postgres import PostgresServer, what_is_missing
 
 # a shared machine is slow at times; benchmarks measure, tests do not
-settings.register_profile("everyday", deadline=None)
+_SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("everyday", **_SLOW)
 # `make nightly` looks at many more examples
-settings.register_profile("nightly", deadline=None, max_examples=2_000)
+settings.register_profile("nightly", **_SLOW, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 
 
@@ -22,7 +23,7 @@ def postgres() -> Iterator[PostgresServer]:
         pytest.fail(missing)
     if missing:
         pytest.skip(missing)
-    with PostgresServer() as server:
+    with PostgresServer(fsync=False) as server:
         yield server
 
 
@@ -31,4 +32,4 @@ def fresh_database(postgres: PostgresServer) -> Iterator[str]:
     """The URL of an empty PostgreSQL database, for one test."""
     url = postgres.new_database()
     yield url
-    postgres.drop_database(url)
+    postgres.take_back(url)

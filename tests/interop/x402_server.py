@@ -124,7 +124,7 @@ class Sessions(SessionStore):
     def wait_until_billed(self, answers: int) -> None:
         """The library bills an answer only after it was sent: a client can be faster."""
         with self._billing:
-            if not self._billing.wait_for(lambda: self._billed >= answers, timeout=20):
+            if not self._billing.wait_for(lambda: self._billed >= answers, timeout=60):
                 raise TimeoutError(f"{self._billed} of {answers} answers were billed")
 
     def get_expired_sessions(self, idle_timeout_seconds: int) -> list[Any]:

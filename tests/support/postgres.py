@@ -3,7 +3,8 @@
 How to use it: take a fixture (they come from ``tests/conftest.py``, nothing to import).
 
 - ``fresh_database``: the URL of a new, empty database, for one test:
-  ``store = open_store(fresh_database, SCHEMA)``. It is dropped afterwards, open connections or not.
+  ``store = open_store(fresh_database, SCHEMA)``. It is taken back afterwards, open connections or
+  not, and emptied for a later test, which sees it under another name.
 - ``postgres``: the ``PostgresServer`` itself, one for the whole session, started when first asked
   for: ``postgres.new_database()``, ``postgres.password``; ``postgres.url`` is its maintenance
   database. For a database per module, write a module fixture on it.
@@ -32,17 +33,30 @@ from urllib.parse import quote
 _UNPRIVILEGED = "nobody"
 _USER = "ogtest"
 _MAINTENANCE = "postgres"
+# in one transaction: nobody can connect under the old name once the new one is there
+_TAKE_BACK = """
+SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '{name}';
+ALTER DATABASE {name} RESET ALL;
+ALTER DATABASE {name} RENAME TO {spare}
+"""
 
 
 class PostgresServer:
-    """A server with an empty cluster in a temporary folder; a context manager."""
+    """A server with an empty cluster in a temporary folder; a context manager.
 
-    def __init__(self) -> None:
+    With ``fsync=False`` it leaves it to the operating system when to write to the disk: it still
+    survives its own end at any moment, which is all that a test can see, and tests wait for no
+    disk. Benchmarks wait.
+    """
+
+    def __init__(self, *, fsync: bool = True) -> None:
         self.password = secrets.token_hex(8)
         self._as_user = _UNPRIVILEGED if os.geteuid() == 0 else None
         self._folder = Path(tempfile.mkdtemp(prefix="ogpg-"))
         self._programs = _programs()
+        self._fsync = "on" if fsync else "off"
         self._numbers = itertools.count(1)
+        self._spare: list[str] = []
 
     @property
     def url(self) -> str:
@@ -78,7 +92,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it again after ``stop``."""
-        options = f"-h '' -k {self._folder} -c shared_buffers=16MB"
+        options = f"-h '' -k {self._folder} -c shared_buffers=16MB -c fsync={self._fsync}"
         log = self._folder / "log"
         self._run("pg_ctl", "-w", "-D", self._data, "-l", str(log), "-o", options, "start")
 
@@ -87,20 +101,30 @@ class PostgresServer:
         self._run("pg_ctl", "-w", "-D", self._data, "-m", "immediate", "stop")
 
     def new_database(self) -> str:
-        """Make an empty database and return its URL."""
+        """Return the URL of an empty database, with a name that nobody has known before."""
         name = f"test_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+        if self._spare:
+            self.execute(f"ALTER DATABASE {self._spare.pop()} RENAME TO {name}")
+        else:
+            self.execute(f"CREATE DATABASE {name}")
         return self.url_of(name)
 
-    def drop_database(self, url: str) -> None:
-        """Drop it, and cut what is still connected to it."""
-        self.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+    def take_back(self, url: str) -> None:
+        """Cut what is still connected to a database, and empty it for whoever needs one next.
 
-    def execute(self, statement: str) -> list[tuple[object, ...]]:
-        """Run one statement in the maintenance database, outside a transaction."""
+        That is several times as fast as dropping it and making another one.
+        """
+        name = url.rpartition("/")[2]
+        spare = name.replace("test", "spare")
+        self.execute(_TAKE_BACK.format(name=name, spare=spare))
+        self.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public", database=spare)
+        self._spare.append(spare)
+
+    def execute(self, statement: str, *, database: str = _MAINTENANCE) -> list[tuple[object, ...]]:
+        """Run statements in one of its databases, a single one outside a transaction."""
         import psycopg
 
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        with psycopg.connect(self.url_of(database), autocommit=True) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 

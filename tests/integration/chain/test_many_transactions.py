@@ -35,13 +35,13 @@ async def hold(trial: Trial, store: str) -> None:
 
 
 async def test_processes_that_share_an_account_lose_and_double_nothing(store: str) -> None:
-    await hold(Trial(processes=4, each=50, seed=SEED, rpc_timeout=SOON), store)
+    await hold(Trial(processes=4, each=25, seed=SEED, rpc_timeout=SOON), store)
 
 
 async def test_a_killed_process_is_started_again_and_every_request_is_resolved(
     tmp_path: Path,
 ) -> None:
-    trial = Trial(4, 20, SEED, ids=True, kill=True, per_block=10, rpc_timeout=SOON)
+    trial = Trial(4, 12, SEED, ids=True, kill=True, per_block=8, rpc_timeout=SOON)
     await hold(trial, str(tmp_path / "journal.sqlite"))
 
 

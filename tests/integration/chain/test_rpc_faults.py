@@ -32,7 +32,7 @@ async def test_an_endpoint_that_answers_too_late_is_passed_over(
     chain_url: str, http: HttpClient
 ) -> None:
     async with FaultyRpc(chain_url, patience=60.0) as proxy:
-        rpc = Rpc([proxy.url, chain_url], http, chain_id=CHAIN_ID, timeout=0.5)
+        rpc = Rpc([proxy.url, chain_url], http, chain_id=CHAIN_ID, timeout=1.5)
         proxy.inject(Trouble.LATE)
         assert await rpc.block_number() == 0
         assert [one.healthy for one in rpc.health()] == [False, True]

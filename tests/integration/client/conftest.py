@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from opengradient_sdk import AsyncOpenGradient, Devnet
 from opengradient_sdk._core.http import HttpResponse
+from opengradient_sdk.client.refreshing import Refreshing
 from opengradient_sdk.devnet.facilitator.faults import Faults as FacilitatorFaults
 from opengradient_sdk.devnet.node.faults import Faults as NodeFaults
+from opengradient_sdk.ledger.receipt import Receipt
 from opengradient_sdk.network.connection import NodeConnection
 
 from .kit import PAYMENT, SESSION, Customer, CustomerFactory, new_customer
@@ -45,6 +50,35 @@ def client(customer: CustomerFactory) -> Callable[..., Awaitable[AsyncOpenGradie
         return (await customer(**arguments)).client
 
     return make
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> str:
+    """A store that several clients share, at once or one after the other."""
+    return str(tmp_path / "store.sqlite")
+
+
+@dataclass(frozen=True)
+class HeldRefreshes:
+    """Refreshes stop where they have read the ledger, say ``begun``, and wait for ``go_on``."""
+
+    begun: asyncio.Event
+    go_on: asyncio.Event
+
+
+@pytest.fixture
+def refreshes(monkeypatch: pytest.MonkeyPatch) -> HeldRefreshes:
+    """Holds every refresh of a receipt that is under way, until the test lets it go on."""
+    held = HeldRefreshes(asyncio.Event(), asyncio.Event())
+    data = Refreshing.data
+
+    async def waits(refreshing: Refreshing, receipt: Receipt) -> Receipt:
+        held.begun.set()
+        await held.go_on.wait()
+        return await data(refreshing, receipt)
+
+    monkeypatch.setattr(Refreshing, "data", waits)
+    return held
 
 
 @pytest.fixture

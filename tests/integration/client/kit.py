@@ -166,6 +166,19 @@ async def new_customer(
         yield Customer(net, client, signer, events)
 
 
+async def beside(customer: CustomerFactory, one: Customer, **arguments: Any) -> Customer:
+    """Another client of the same wallet, while the first one is open."""
+    other = await customer(**{"signer": one.signer, **arguments})
+    other.signer = one.signer
+    return other
+
+
+async def after(customer: CustomerFactory, one: Customer, **arguments: Any) -> Customer:
+    """Another client of the same wallet, when the first one has been closed."""
+    await one.client.aclose()
+    return await beside(customer, one, **arguments)
+
+
 class Caught:
     """Holds the error that a ``with`` block has raised."""
 

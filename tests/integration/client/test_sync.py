@@ -232,6 +232,9 @@ INTERRUPTED = """
 import os, signal, threading
 from opengradient_sdk import OpenGradient
 
+# jobs in the background of a shell are born deaf to interrupts
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def press_ctrl_c():
     os.kill(os.getpid(), signal.SIGINT)
 

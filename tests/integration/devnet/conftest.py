@@ -78,7 +78,7 @@ class RpcChain:
         """Send a transaction and return its receipt."""
         fields.setdefault("nonce", await self.nonce())
         tx_hash = await self.ask("eth_sendRawTransaction", self.raw(**fields))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 if receipt := await self.ask("eth_getTransactionReceipt", tx_hash):
                     return receipt

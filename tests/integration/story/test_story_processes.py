@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.stores import DURABLE, location
+from support.stores import FILE, POSTGRES, location
 
 from opengradient_sdk import Devnet
 from opengradient_sdk.signers import LocalSigner
@@ -15,11 +15,18 @@ from .elsewhere import elsewhere
 from .plot import A, B, Story
 from .scribe import names_of
 
-WALLETS = [pytest.param((0, 1), id="wallets of their own"), pytest.param((0, 0), id="one wallet")]
+OWN, ONE = (0, 1), (0, 0)
+"""The accounts of the two writers."""
+
+CASES = [
+    pytest.param(FILE, OWN, id="file, wallets of their own"),
+    pytest.param(POSTGRES, ONE, id="postgresql, one wallet"),
+    pytest.param(FILE, ONE, id="file, one wallet", marks=pytest.mark.nightly),
+    pytest.param(POSTGRES, OWN, id="postgresql, wallets of their own", marks=pytest.mark.nightly),
+]
 
 
-@pytest.mark.parametrize("wallets", WALLETS)
-@pytest.mark.parametrize("kind", DURABLE)
+@pytest.mark.parametrize(("kind", "wallets"), CASES)
 async def test_two_processes_write_what_a_third_reads(
     kind: str, wallets: tuple[int, int], request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -24,6 +24,9 @@ from opengradient_sdk.errors import (
     WrongChainError,
 )
 
+SOON = 1.0
+"""Long enough to have looked at the chain, which is done every 0.01 s (seconds)."""
+
 
 @pytest.fixture
 def chain(node: Any) -> ScriptedChain:
@@ -76,7 +79,7 @@ async def test_a_node_without_such_a_tag_is_waited_for(
     pending = await desk.sent()
     chain.mine()
     with pytest.raises(ConfirmationTimeoutError, match="in block 1, not yet safe deep"):
-        await pending.wait("safe", timeout=0.5)
+        await pending.wait("safe", timeout=SOON)
     assert (await pending.wait()).block_number == 1
 
 
@@ -153,12 +156,12 @@ async def test_not_in_time_carries_the_hash_and_how_far_it_got(
 ) -> None:
     pending = await desk.sent()
     with pytest.raises(ConfirmationTimeoutError, match="it is in no block yet\n") as caught:
-        await pending.wait(timeout=0.3)
+        await pending.wait(timeout=SOON)
     assert caught.value.hash == pending.hash
     assert caught.value.spent is Spent.MAYBE
     chain.mine()
     with pytest.raises(ConfirmationTimeoutError, match="in block 1, not yet 9 deep"):
-        await pending.wait(confirmations=9, timeout=0.5)
+        await pending.wait(confirmations=9, timeout=SOON)
 
 
 async def test_a_lower_nonce_that_is_missing_is_named(chain: ScriptedChain, desk: Desk) -> None:
@@ -166,12 +169,12 @@ async def test_a_lower_nonce_that_is_missing_is_named(chain: ScriptedChain, desk
     pending = await desk.sent()
     assert (leased.nonce, pending.nonce) == (0, 1)
     with pytest.raises(ConfirmationTimeoutError, match="nonce 0, which comes before it"):
-        await pending.wait(timeout=0.5)
+        await pending.wait(timeout=SOON)
     first = await desk.signer.sign_transaction(leased)
     await desk.journal.sign(await desk.account(), [first], sending=True)
     await desk.post(first)
     with pytest.raises(ConfirmationTimeoutError, match="transaction with nonce 0 comes first"):
-        await pending.wait(timeout=0.5)
+        await pending.wait(timeout=SOON)
 
 
 async def test_it_can_be_waited_for_again(chain: ScriptedChain, desk: Desk) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
+from opengradient_sdk._core import gathering
 from opengradient_sdk._core.store import Db, Schema, Store, open_store
 from opengradient_sdk.errors import LedgerError
-from opengradient_sdk.ledger import AuthorizationFacts, check_ledger, gathering
+from opengradient_sdk.ledger import AuthorizationFacts, check_ledger
 from opengradient_sdk.ledger.schema import SCHEMA
 from opengradient_sdk.payments.status import PaymentState, PaymentStatus
 
@@ -39,6 +40,9 @@ class UnreliableStore:
             raise LedgerError("the connection was lost during a commit")
         self.ran.set()
         return result
+
+    async def run_all(self, works: Sequence[Callable[[Db], Any]]) -> list[Any]:
+        return await asyncio.gather(*map(self.run, works), return_exceptions=True)
 
     async def aclose(self) -> None:
         await self._store.aclose()

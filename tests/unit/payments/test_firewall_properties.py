@@ -215,7 +215,7 @@ def assert_says_why(error: PaymentError) -> None:
 def test_no_challenge_outside_the_rules_is_ever_signed() -> None:
     with asyncio.Runner() as runner, both_happen() as tally:
 
-        @settings(max_examples=100_000 if NIGHTLY else 5_000, deadline=None)
+        @settings(max_examples=100_000 if NIGHTLY else 1_500, deadline=None)
         @given(CHALLENGES)
         def run(text: str) -> None:
             wallet = CountingSigner()
@@ -301,7 +301,7 @@ def may_be_sent(tx: PreparedTx) -> bool:
 def test_no_transaction_that_could_spend_is_ever_signed() -> None:
     with asyncio.Runner() as runner, both_happen() as tally:
 
-        @settings(max_examples=50_000 if NIGHTLY else 1_500, deadline=None)
+        @settings(max_examples=50_000 if NIGHTLY else 500, deadline=None)
         @given(TRANSACTIONS)
         def run(tx: PreparedTx) -> None:
             policy = a_policy()

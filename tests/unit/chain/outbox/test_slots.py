@@ -213,4 +213,4 @@ class Book(RuleBasedStateMachine):
 
 
 TestBook = Book.TestCase
-TestBook.settings = settings(stateful_step_count=30)
+TestBook.settings = settings(max_examples=settings().max_examples // 2, stateful_step_count=30)
