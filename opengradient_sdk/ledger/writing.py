@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from typing import Final
 
-from .._core.store import Db, Row, Value
+from .._core.store import Db, Value
 from .._core.vault import Vault
 from ..errors import LedgerError
 from .content import Form, closed
@@ -23,8 +21,9 @@ _ENTRY: Final = (
 _RECEIPT: Final = (
     "INSERT INTO ledger_receipt (id, owner, network, created_at, route, model, tag, run, tee_id,"
     " pcr_hash, nonce, cost, writer, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (id) DO NOTHING RETURNING seq"
+    " ON CONFLICT (id) DO NOTHING"
 )
+_OURS: Final = "SELECT 1 FROM ledger_receipt WHERE id = ? AND writer = ? AND seq = ?"
 _CONTENT: Final = (
     "INSERT INTO ledger_content (writer, seq, receipt, form, body) VALUES (?, ?, ?, ?, ?)"
 )
@@ -32,12 +31,6 @@ _SIGNATURE: Final = (
     "INSERT INTO ledger_secret (subject, sealed) VALUES (?, ?) ON CONFLICT (subject) DO NOTHING"
 )
 _BESIDE: Final = (WRITER, PARENT, DOCUMENT, _SIGNATURE, CHECKPOINT)
-
-_ONE_ROW: Final = re.compile(r"(?<=VALUES )\([?, ]+\)")
-_TOGETHER: Final = 64
-"""Rows of one statement. After each, the thread that writes waits for the interpreter again."""
-_FEW: Final = 8
-"""From here on the rows of a statement are a power of two: few statements are to be prepared."""
 
 _Row = tuple[Value, ...]
 _Rows = dict[str, list[_Row]]
@@ -74,7 +67,7 @@ class ChainWriter:
         def append(db: Db) -> Head:
             heads, entries = _chained(head, lines)
             done = _written(db, head, heads)
-            _insert(db, _ENTRY, entries[done:])
+            db.insert_many(_ENTRY, entries[done:])
             _insert_beside(db, self._rows(lines[done:], heads[done:]))
             return heads[-1]
 
@@ -107,30 +100,15 @@ class ChainWriter:
 
 
 def _insert_beside(db: Db, rows: _Rows) -> None:
-    ours = {seq for (seq,) in _insert(db, _RECEIPT, rows.get(_RECEIPT, ()))}
-    _insert(db, _CONTENT, [row for row in rows.get(_CONTENT, ()) if row[1] in ours])
+    receipts, contents = rows.get(_RECEIPT, []), rows.get(_CONTENT, [])
+    if db.insert_many(_RECEIPT, receipts) < len(receipts):
+        ours = {row[-1] for row in receipts if db.execute(_OURS, (row[0], *row[-2:]))}
+        contents = [row for row in contents if row[1] in ours]
+    db.insert_many(_CONTENT, contents)
     for statement in _BESIDE:
-        _insert(db, statement, rows.get(statement, ()))
+        db.insert_many(statement, rows.get(statement, ()))
     if forgotten := rows.get(FORGET):
         db.execute_many(FORGET, forgotten)
-
-
-def _insert(db: Db, statement: str, rows: Sequence[_Row]) -> list[Row]:
-    """Insert rows, many with one statement; return what it returns."""
-    returned: list[Row] = []
-    start = 0
-    while left := len(rows) - start:
-        count = left if left < _FEW else 1 << min(left, _TOGETHER).bit_length() - 1
-        values = [value for row in rows[start : start + count] for value in row]
-        returned += db.execute(_of_many(statement, count), values)
-        start += count
-    return returned
-
-
-@lru_cache(maxsize=64)
-def _of_many(statement: str, count: int) -> str:
-    """Return what inserts ``count`` rows where ``statement`` inserts one."""
-    return _ONE_ROW.sub(lambda row: ", ".join([row[0]] * count), statement, count=1)
 
 
 def _chained(head: Head, lines: Sequence[Line]) -> tuple[list[Head], list[_Row]]:

@@ -48,6 +48,15 @@ class Db(Protocol):
         """Run one statement for each row of values."""
         ...
 
+    def insert_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> int:
+        """Insert many rows with few statements; return how many were inserted or updated.
+
+        Args:
+            statement: ``INSERT … VALUES (?, …)`` of one row, whatever follows; no ``RETURNING``.
+            rows: Their values. With ``ON CONFLICT … DO UPDATE``, no two that are in conflict.
+        """
+        ...
+
     def lock(self, name: str) -> None:
         """Wait until no other process's transaction holds ``name``; held until this one ends.
 

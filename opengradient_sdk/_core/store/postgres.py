@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ...errors import ConfigurationError, LedgerError
+from .batches import batches
 from .db import Row, Schema, Value
 from .grouped import AgainError, ConflictError, ConnectionLostError, GroupedStore, LockTakenError
 from .migrations import migrate
@@ -119,6 +120,16 @@ class _PostgresDb:
     def execute_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:
         try:
             self._cursor.executemany(numbered(statement), rows)
+        except self._error as error:
+            raise self._failure(error) from error
+
+    def insert_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> int:
+        cursor = self._cursor
+        try:
+            return sum(
+                cursor.execute(numbered(of_many), values).rowcount
+                for of_many, values in batches(statement, rows)
+            )
         except self._error as error:
             raise self._failure(error) from error
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ...errors import ConfigurationError, LedgerError
+from .batches import batches
 from .db import Row, Schema, Value
 from .grouped import GroupedStore
 from .migrations import migrate
@@ -130,6 +131,13 @@ class _SqliteDb:
     def execute_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:
         try:
             self._connection.executemany(statement, rows)
+        except self._error as error:
+            raise _failure(self._location, error) from error
+
+    def insert_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> int:
+        execute = self._connection.execute
+        try:
+            return sum(execute(*batch).rowcount for batch in batches(statement, rows))
         except self._error as error:
             raise _failure(self._location, error) from error
 

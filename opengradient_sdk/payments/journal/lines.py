@@ -84,10 +84,15 @@ class _LineWriter:
     def work(self, lines: Sequence[_Line]) -> Callable[[Db], None]:
         rows = [self._row_of(line) for line in lines]  # now: a call and a life go on changing
 
+        def those_of(statement: str) -> list[tuple[Value, ...]]:
+            return [row for which, row in rows if which is statement]
+
         def write(db: Db) -> None:
-            for statement in (calls.PUT_MINE, authorizations.NOTE, refusals.INSERT):
-                if mine := [row for which, row in rows if which is statement]:
-                    db.execute_many(statement, mine)
+            # a call is there once: a later line of it takes the place of the one that waits
+            db.insert_many(calls.PUT_MINE, those_of(calls.PUT_MINE))
+            db.insert_many(refusals.INSERT, those_of(refusals.INSERT))
+            if notes := those_of(authorizations.NOTE):
+                db.execute_many(authorizations.NOTE, notes)
 
         return write
 

@@ -169,6 +169,43 @@ async def test_a_statement_on_no_rows_does_nothing(store: Store) -> None:
     assert await store.run(names) == []
 
 
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 63, 64, 65, 200])
+async def test_many_rows_are_inserted_in_their_order(store: Store, count: int) -> None:
+    rows = [(f"{number:04}", None if number % 3 else number) for number in range(count)]
+
+    def work(db: Db) -> tuple[int, list[Row]]:
+        inserted = db.insert_many("INSERT INTO item VALUES (?, ?)", rows)
+        return inserted, db.execute("SELECT name, size FROM item ORDER BY name")
+
+    assert await store.run(work) == (count, rows)
+
+
+@pytest.mark.parametrize(
+    ("conflict", "written", "size"),
+    [("DO NOTHING", 70, 1), ("DO UPDATE SET size = excluded.size", 100, 2)],
+)
+async def test_rows_in_conflict_are_counted_as_what_became_of_them(
+    store: Store, conflict: str, written: int, size: int
+) -> None:
+    statement = f"INSERT INTO item VALUES (?, ?) ON CONFLICT (name) {conflict}"
+
+    def work(db: Db) -> tuple[int, list[Row]]:
+        db.insert_many(statement, [(f"{number:04}", 1) for number in range(30)])
+        inserted = db.insert_many(statement, [(f"{number:04}", 2) for number in range(100)])
+        return inserted, db.execute("SELECT COUNT(*) FROM item WHERE size = ?", (size,))
+
+    inserted, ((count,),) = await store.run(work)
+    assert inserted == written
+    assert count == (30 if size == 1 else 100)
+
+
+async def test_one_bad_row_of_many_that_are_inserted_leaves_nothing(store: Store) -> None:
+    rows = [*((f"{number:04}", 1) for number in range(70)), ("0003", 2)]
+    with pytest.raises(LedgerError, match=r"(?i)unique"):
+        await store.run(lambda db: db.insert_many("INSERT INTO item VALUES (?, ?)", rows))
+    assert await store.run(names) == []
+
+
 async def test_the_clock_of_the_store_does_not_stand_still_in_a_transaction(store: Store) -> None:
     def work(db: Db) -> tuple[float, float]:
         first = db.now()
