@@ -234,3 +234,13 @@ def test_a_fingerprint_is_of_what_is_asked(changes: dict[str, object], *, same: 
 def test_a_fingerprint_does_not_depend_on_the_order_of_members() -> None:
     one, other = {"a": "ü", "b": 2}, {"b": 2, "a": "ü"}
     assert fingerprint(replace(CALL, body=one)) == fingerprint(replace(CALL, body=other))
+
+
+@pytest.mark.parametrize("later", [1.0, 3600.0, 40 * 365 * 86400.0])
+async def test_ids_of_later_calls_sort_later(book: Book, later: float) -> None:
+    first = {book.errand().record.id for _ in range(50)}
+    book.client.clock.seconds += later
+    second = {book.errand().record.id for _ in range(50)}
+    assert max(first) < min(second)
+    assert len(first | second) == 100
+    assert {len(id_) for id_ in first | second} == {len("call_") + 24}
