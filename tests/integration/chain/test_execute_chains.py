@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support import cut_short
+from support.anvil_pool import freed
 from support.executing import BOB, Wallet, no_task_left, transfer
 
 from opengradient_sdk._core.store import sqlite
@@ -235,7 +236,8 @@ async def test_events_of_what_was_executed_are_watched(chain: Chain) -> None:
 async def test_a_thousand_are_mined_in_their_order(anvil: Chain) -> None:
     async with anvil:
         requests = [transfer(value, gas=21_000) for value in range(1, 1_001)]
-        outcomes = await anvil.execute_many(requests)
+        async with freed(anvil, SENDER):
+            outcomes = await anvil.execute_many(requests)
         assert all(isinstance(outcome, TxReceipt) for outcome in outcomes)
         head = await anvil.rpc.block_number()
         blocks = await anvil.rpc.batch(
