@@ -38,11 +38,11 @@ Measured on {machine}.
 
 Measured by hand with the commands named, on the machine below, and kept here as text.
 
-- **The journal** (`python -m benchmarks.journal`): a call at concurrency 50 costs 0.070 ms more
-  with it (0.874 ms beside 0.803 ms; to reach 0.05 ms: **missed**, on a machine about 1.8 times
-  slower than the one the target was set for). Begin and end of a call with a key, durable, four
-  processes on one SQLite file: p99 36.7 ms, longest 75.9 ms (to reach p99 50 ms: met); a plain WAL
-  program beside it: p99 2.2 ms, longest 1,133 ms.
+- **The journal** (`python -m benchmarks.journal`): a call at concurrency 50 costs 0.117 ms more
+  with it (0.933 ms beside 0.816 ms; on another day 0.070 ms; to reach 0.05 ms: **missed**, on a
+  machine about 1.8 times slower than the one the target was set for). Begin and end of a call with
+  a key, durable, four processes on one SQLite file: p99 37.3 ms, longest 96.7 ms (to reach p99
+  50 ms: met); a plain WAL program beside it: p99 2.3 ms, longest 1,032 ms.
 - **The matrix** (`python -m tests.matrix`): 2,024 runs, every fault at first payment and session,
   plain and streamed, in process and killed with SIGKILL. No rule on money was broken; see the
   limits in [testing.md](testing.md).
@@ -54,21 +54,21 @@ Measured by hand with the commands named, on the machine below, and kept here as
 Measured by hand with the commands named, on the machine below, and kept here as text; medians.
 
 - **The ledger** (`python -m benchmarks.ledger --receipts 20000`), durable: a call at concurrency
-  50 costs 0.168 ms more with its receipt recorded (to reach 0.1 ms: **missed**). In bulk 6,861
-  receipts/s (to reach 10,000: **missed**); a plain sqlite3 program that writes the same rows
-  without chain, seal or commitment 6,759/s in the same run. 6.2 KB of file per receipt, 4.9 KB
-  plain.
-- **A call beside the published client** (`python -m benchmarks`, with the ledger): warm 1.76 ms
-  (1.20 to 2.13) beside 1.79 ms, 643 calls/s at concurrency 50 beside 252. The machine was slower
-  than for the table above. The commit before the ledger, in turns with it, took 1.5 to 2.0 ms and
-  1.3 to 1.7 ms of processor one by one, this one 2.1 to 2.2 and 2.2; at concurrency 50 1.1 to 1.25
-  ms of processor and 1.4 to 1.7. The cost is visible: **missed**.
-- **A query** that returns 100 whole receipts: 3 to 23 ms; over 1,000,000 receipts, while tests ran
-  beside it, 25 to 31 ms (to reach 20 ms: **missed**), one receipt by its id 0.67 ms.
-- **Bundles, offline, one core** (`python -m benchmarks.bundles`): 4,063/s with answer and registry
-  record, 1,909/s with the payer's signature and a Merkle path too (to reach 5,000/s: **missed**),
-  266/s with an attestation document each, nothing cached (to reach 500/s: **missed**: one ECDSA
-  signature on P-384 takes 0.88 ms here, and three of them are in a document: 379/s at most).
+  50 costs 0.168 to 0.199 ms more with its receipt recorded (to reach 0.1 ms: **missed**). In bulk
+  5,380 receipts/s (to reach 10,000: **missed**); a plain sqlite3 program that writes the same rows
+  without chain, seal or commitment 5,949/s in the same run (6,861 and 6,759 on another day). 6.2 KB
+  of file per receipt, 4.9 KB plain.
+- **A call with and without a ledger**: this version and the one before the ledger, in turns, each
+  pinned to a core, processor time of a call, medians of three runs: 2.49 ms beside 1.63 ms one by
+  one, 1.27 ms beside 1.15 ms at concurrency 50. Runs of one version differ by up to 40 %. The cost
+  is visible one by one, where few receipts share a transaction: **missed**.
+- **A query** that returns 100 whole receipts: 3 to 28 ms by filter (to reach 20 ms: **missed** by
+  model and by build), nearly all of it making receipts of entries; the SQL alone takes 0.6 to 6 ms,
+  over 1,000,000 receipts, too. One receipt by its id 0.92 ms.
+- **Bundles, offline, one core** (`python -m benchmarks.bundles`): 3,515/s with answer and registry
+  record, 1,885/s with the payer's signature and a Merkle path too (to reach 5,000/s: **missed**),
+  250/s with an attestation document each, nothing cached (to reach 500/s: **missed**: one ECDSA
+  signature on P-384 takes 0.80 ms here, and three of them are in a document: 415/s at most).
 
 ## How it is measured
 
