@@ -18,13 +18,13 @@ from .table_check import check_against, check_documents, check_keys, check_store
 
 _NO_ANCHOR: Final = (
     "entries cut off from the end of a chain, or a whole writer: that shows only against a"
-    " checkpoint that was kept outside the store (anchors=)"
+    " checkpoint that was kept outside the store (anchors=, --anchor)"
 )
 _NO_PUBLIC_KEY: Final = (
     "checkpoints signed by somebody else who has exchanged the ledger key: pass the public key that"
-    " you know (public_key=)"
+    " you know (public_key=, --public-key)"
 )
-_NO_VAULT: Final = "changes of what is sealed: pass the store's key (vault=)"
+_NO_VAULT: Final = "changes of what is sealed: pass the store's key (vault=, --store-key)"
 
 
 @dataclass(slots=True)

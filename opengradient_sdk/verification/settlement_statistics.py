@@ -84,6 +84,10 @@ class SettlementStatistics(Sampled):
         """Whether the time of a promise is over, and it is not clear whether it was kept."""
         return self.unclear > 0
 
+    def explain(self) -> str:
+        """Return plain sentences: which promises were kept, and what would have shown."""
+        return "\n".join(self.sentences()) or "No answer came with a promise to settle its hashes."
+
     def sentences(self) -> Iterator[str]:
         """Yield plain sentences; none where nothing was promised."""
         if not self.promised:

@@ -100,7 +100,8 @@ class _Pen:
 
     def _under(self, twig: _Twig, children: Sequence[Touched]) -> list[_Twig]:
         if children and twig.level + 1 >= self.deepest:
-            return [_Twig(f"… {len(children):,} more", twig.below, True, twig.level + 1)]  # noqa: FBT003 - a field
+            more = f"… {len(children):,} more"
+            return [_Twig(more, twig.below, last=True, level=twig.level + 1)]
         return self._twigs(children, twig.below, twig.level + 1, self.widest)
 
     def _twigs(

@@ -46,7 +46,8 @@ class ImpactQuery:
         if self.pcr_hashes is None and self.model is None and self.tee_id is None:
             raise ConfigurationError(
                 "an impact is that of a build, a version, a model or a node: none was named",
-                hint="Pass pcr_hash=, version=, model= or tee_id=; since= and until= narrow it.",
+                hint="Pass pcr_hash=, version=, model= or tee_id= (--pcr-hash, --version, --model, "
+                "--tee-id); since= and until= narrow it.",
             )
         if self.pcr_hashes is not None and not self.pcr_hashes:
             raise ConfigurationError("an impact of no builds was asked for")

@@ -54,6 +54,7 @@ def test_nothing_promised_is_nothing_known():
     assert none.smallest_noticed() is None
     assert none.conclusion(0.1) is Conclusion.INCONCLUSIVE
     assert list(none.sentences()) == []
+    assert none.explain() == "No answer came with a promise to settle its hashes."
 
 
 def test_everything_is_counted_once_and_for_its_node():
@@ -132,7 +133,7 @@ def test_chances_are_counted_apart_and_the_worst_is_assumed():
 
 
 def test_it_is_said_in_sentences():
-    told = "\n".join(log_of(kept=58, broken=1, ignored=941).statistics(AFTER).sentences())
+    told = log_of(kept=58, broken=1, ignored=941).statistics(AFTER).explain()
     assert told == (
         "1000 promises to settle hashes, 59 followed: 58 settled, 0 pending, 1 overdue.\n"
         f"Node {NODE_A} did not settle 1 of 59.\n"
